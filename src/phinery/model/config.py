@@ -86,7 +86,7 @@ class PhiConfig:
         """
         _refuse_variants(values)
         known = {field.name for field in dataclasses.fields(cls)}
-        chosen = {
+        chosen: dict[str, Any] = {
             key: value
             for key, value in values.items()
             if key in known and (value is not None or key.endswith("_token_id"))

@@ -148,6 +148,7 @@ class PhiDecoder(nn.Module):
         """Train with these element-wise functions."""
         self.kernels = kernels
         for layer in self.layers:
+            assert isinstance(layer, PhiBlock)
             layer.kernels = kernels
 
     def forward(
@@ -197,13 +198,7 @@ class PhiBlock(nn.Module):
         """(batch, seq, hidden) in and out."""
         if cache is None and self.is_plain_training():
             return training_block(
-                self.input_layernorm,
-                self.self_attn,
-                self.mlp,
-                hidden,
-                rotation,
-                lambda query, key, value: attend(query, key, value, mask),
-                self.kernels,
+                self, hidden, rotation, lambda query, key, value: attend(query, key, value, mask)
             )
         normed = self.input_layernorm(hidden)
         attention = self.self_attn(normed, rotation, mask, cache)

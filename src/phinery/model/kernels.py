@@ -38,7 +38,7 @@ def gelu_backward(grad: Tensor, pre: Tensor, bias: Tensor) -> tuple[Tensor, Tens
 
 
 def split_heads(projected: Tensor, bias: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
-    """(batch, seq, heads, head_dim) plus bias, rotated, as (batch, heads, seq, head_dim).
+    """(batch, seq, heads, head_dim) plus bias, rotated, seen as (batch, heads, seq, head_dim).
 
     `cos` and `sin` are (batch or 1, seq, 1, rotary_dim / 2); `bias` is (heads, head_dim).
     """
@@ -46,7 +46,7 @@ def split_heads(projected: Tensor, bias: Tensor, cos: Tensor, sin: Tensor) -> Te
     half = cos.shape[-1]
     first, second, rest = heads[..., :half], heads[..., half : 2 * half], heads[..., 2 * half :]
     rotated = torch.cat((first * cos - second * sin, second * cos + first * sin, rest), dim=-1)
-    return rotated.transpose(1, 2).contiguous()
+    return rotated.transpose(1, 2)
 
 
 def merge_heads(grad: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
@@ -71,13 +71,13 @@ def softmax_gradient(
     logits (rows, vocab), targets int64 (rows, 1), row_scale (rows, 1). The gradient still lacks
     its -row_scale at the targets. Returns the cross-entropies (rows, 1) and `logits`.
     """
+    # Two exponentials, because keeping one would be a second copy of the logits in memory.
     shifted = logits + bias
     highest = shifted.amax(1, keepdim=True)
     at_target = shifted.gather(1, targets)
-    exponentials = (shifted - highest).exp()
-    total = exponentials.sum(1, keepdim=True)
-    logits.copy_(exponentials * (row_scale / total))
-    return total.log() + highest - at_target, logits
+    log_total = (shifted - highest).exp().sum(1, keepdim=True).log()
+    logits.copy_((shifted - highest - log_total).exp() * row_scale)
+    return log_total + (highest - at_target), logits
 
 
 @dataclasses.dataclass(frozen=True)

@@ -10,13 +10,17 @@ processors that multiply float32 faster.
 from __future__ import annotations
 
 import dataclasses
-from typing import Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from phinery.model.kernels import Kernels
+
+if TYPE_CHECKING:
+    from phinery.model.decoder import PhiBlock
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,21 +48,19 @@ class Precision:
 
 
 def training_block(
-    layernorm: nn.LayerNorm,
-    attention: nn.Module,
-    mlp: nn.Module,
+    block: PhiBlock,
     hidden: Tensor,
     rotation: tuple[Tensor, Tensor],
-    attend: Any,
-    kernels: Kernels,
+    attend: Callable[[Tensor, Tensor, Tensor], Tensor],
 ) -> Tensor:
-    """One block on (batch, seq, hidden); `attend(query, key, value)` mixes the heads."""
+    """The block's output, (batch, seq, hidden) in and out; `attend` mixes (query, key, value)."""
+    norm, attention, mlp = block.input_layernorm, block.self_attn, block.mlp
     precision = Precision.current(hidden.dtype, hidden.device)
     with torch.autocast(hidden.device.type, enabled=False):
         query, key, value, normed = _AttentionInput.apply(
             hidden,
-            layernorm.weight,
-            layernorm.bias,
+            norm.weight,
+            norm.bias,
             attention.q_proj.weight,
             attention.q_proj.bias,
             attention.k_proj.weight,
@@ -66,10 +68,10 @@ def training_block(
             attention.v_proj.weight,
             attention.v_proj.bias,
             *rotation,
-            layernorm.eps,
+            norm.eps,
             attention.config.num_attention_heads,
             precision,
-            kernels,
+            block.kernels,
         )
         mixed = attend(query, key, value).transpose(1, 2).flatten(2)
         return _BlockOutput.apply(
@@ -83,7 +85,7 @@ def training_block(
             mlp.fc2.weight,
             mlp.fc2.bias,
             precision,
-            kernels,
+            block.kernels,
         )
 
 
@@ -134,9 +136,8 @@ class _AttentionInput(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(
-        ctx: Any, grad_query: Tensor, grad_key: Tensor, grad_value: Tensor, grad_normed: Tensor
-    ) -> tuple[Tensor | None, ...]:
+    def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Tensor | None, ...]:
+        *grad_heads, grad_normed = grad_outputs
         hidden, normed, mean, rstd, norm_weight, norm_bias, *weights, cos, sin = ctx.saved_tensors
         multiply = ctx.precision.multiply
         rows = normed.flatten(0, 1).to(multiply)
@@ -144,9 +145,7 @@ class _AttentionInput(torch.autograd.Function):
         angles = ((cos, sin), (cos, sin), (no_turn, no_turn))
         total = grad_normed.flatten(0, 1).to(multiply)
         gradients: list[Tensor] = []
-        for grad, weight, turn in zip(
-            (grad_query, grad_key, grad_value), weights, angles, strict=True
-        ):
+        for grad, weight, turn in zip(grad_heads, weights, angles, strict=True):
             projected = ctx.kernels.merge_heads(grad, *turn).flatten(0, 1).flatten(1).to(multiply)
             total = torch.addmm(total, projected, weight)
             gradients += [torch.mm(projected.T, rows), projected.sum(0)]
@@ -197,7 +196,8 @@ class _BlockOutput(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, grad_output: Tensor) -> tuple[Tensor | None, ...]:
+    def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Tensor | None, ...]:
+        (grad_output,) = grad_outputs
         mixed, normed, pre, fc1_bias, dense, fc1, fc2 = ctx.saved_tensors
         multiply = ctx.multiply
         exact = grad_output.flatten(0, 1)

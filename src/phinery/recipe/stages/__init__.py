@@ -1,0 +1,155 @@
+"""The stages of a recipe, in the order in which they run. Making the list imports nothing heavy."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from phinery.recipe.load import show_recipe
+from phinery.recipe.schema import Recipe
+from phinery.recipe.stage import Outcome, Stage, Workplace
+from phinery.recipe.stages.corpus import describe_source
+
+_SHARED = ("files.py", "recipe/stage.py")
+# How training is carried out, not what comes of it; a finished one need not be done again.
+_HOW = frozenset({"micro_batch_size", "compile", "checkpoint_every"})
+
+
+def stages_of(recipe: Recipe) -> list[Stage]:
+    """The stages that a recipe names, each after those that it needs."""
+    stages = [_corpus(recipe)]
+    if recipe.tokenizer is not None:
+        stages += [_tokenizer(recipe), _shards(recipe)]
+    names = phase_names(recipe)
+    stages += [_pretrain(recipe, number, names) for number in range(len(names))]
+    if recipe.evaluate is not None:
+        stages.append(_evaluate(recipe, names))
+    if names:
+        stages.append(_model(recipe, names))
+    return stages
+
+
+def phase_names(recipe: Recipe) -> list[str]:
+    """Directories of the phases of pretraining: pretrain, pretrain-2, ..."""
+    return [f"pretrain-{n + 1}" if n else "pretrain" for n in range(len(recipe.pretrain))]
+
+
+def _corpus(recipe: Recipe) -> Stage:
+    def make(place: Workplace) -> Outcome:
+        from phinery.recipe.stages import corpus
+
+        return corpus.make(place, recipe.corpus)
+
+    return Stage(
+        "corpus",
+        needs=(),
+        settings=recipe.corpus.model_dump(mode="json"),
+        code=(*_SHARED, "data", "recipe/stages/corpus.py"),
+        make=make,
+        outside=lambda: describe_source(recipe.corpus.path),
+    )
+
+
+def _tokenizer(recipe: Recipe) -> Stage:
+    table = recipe.tokenizer
+    assert table is not None
+
+    def make(place: Workplace) -> Outcome:
+        from phinery.recipe.stages import tokenizer
+
+        return tokenizer.make(place, table)
+
+    return Stage(
+        "tokenizer",
+        needs=("corpus",),
+        settings=table.model_dump(mode="json"),
+        code=(*_SHARED, "data", "text", "recipe/stages/corpus.py", "recipe/stages/tokenizer.py"),
+        make=make,
+        outside=lambda: None if table.path is None else describe_source(table.path),
+    )
+
+
+def _shards(recipe: Recipe) -> Stage:
+    def make(place: Workplace) -> Outcome:
+        from phinery.recipe.stages import shards
+
+        return shards.make(place)
+
+    return Stage(
+        "shards",
+        needs=("corpus", "tokenizer"),
+        settings={},
+        code=(*_SHARED, "data", "text", "recipe/stages/corpus.py", "recipe/stages/shards.py"),
+        make=make,
+    )
+
+
+def _pretrain(recipe: Recipe, number: int, names: list[str]) -> Stage:
+    phase = recipe.pretrain[number]
+    before = names[number - 1] if number else None
+    longest = max(phase.sequence_length for phase in recipe.pretrain)
+
+    def make(place: Workplace) -> Outcome:
+        from phinery.recipe.stages import pretrain
+
+        return pretrain.make(
+            place, phase, seed=recipe.seed + number, before=before, context_length=longest
+        )
+
+    settings = {key: value for key, value in phase.model_dump(mode="json").items() if key not in _HOW}
+    return Stage(
+        names[number],
+        needs=("tokenizer", "shards", *([before] if before else [])),
+        settings={**settings, "seed": recipe.seed + number, "context_length": longest},
+        code=(*_SHARED, "data", "text", "model", "train", "recipe/stages/pretrain.py"),
+        make=make,
+        resumable=True,
+        free=frozenset({"evaluations", "evaluation_tokens"}),
+    )
+
+
+def _evaluate(recipe: Recipe, names: list[str]) -> Stage:
+    table = recipe.evaluate
+    assert table is not None
+    phases = {
+        name: (phase, recipe.seed + number)
+        for number, (name, phase) in enumerate(zip(names, recipe.pretrain, strict=True))
+    }
+
+    def make(place: Workplace) -> Outcome:
+        from phinery.recipe.stages import evaluate
+
+        return evaluate.make(place, table, phases=phases, seed=recipe.seed)
+
+    settings: dict[str, Any] = {**table.model_dump(mode="json"), "seed": recipe.seed}
+    return Stage(
+        "evaluate",
+        needs=("tokenizer", "shards", *names),
+        settings=settings,
+        code=(
+            *_SHARED,
+            "data",
+            "text",
+            "model",
+            "train",
+            "infer",
+            "recipe/compression.py",
+            "recipe/stages/evaluate.py",
+        ),
+        make=make,
+    )
+
+
+def _model(recipe: Recipe, names: list[str]) -> Stage:
+    def make(place: Workplace) -> Outcome:
+        from phinery.recipe.stages import model
+
+        return model.make(place, recipe, last=names[-1])
+
+    needs = ("corpus", "tokenizer", "shards", *names)
+    return Stage(
+        "model",
+        needs=(*needs, "evaluate") if recipe.evaluate is not None else needs,
+        settings={"recipe": show_recipe(recipe)},
+        code=(*_SHARED, "model", "recipe/report_text.py", "recipe/stages/model.py"),
+        make=make,
+    )

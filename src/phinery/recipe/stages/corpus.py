@@ -1,0 +1,150 @@
+"""Corpus: read documents, drop exact duplicates, write them down as they will be used."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import platform
+from collections import Counter
+from collections.abc import Iterator
+from importlib import metadata
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from phinery.data import (
+    Document,
+    ReadReport,
+    is_held_out,
+    machine_documents,
+    read_documents,
+    unique_documents,
+)
+from phinery.files import atomic_directory
+from phinery.recipe.load import RecipeError
+from phinery.recipe.schema import Corpus
+from phinery.recipe.stage import Outcome, Workplace
+
+MACHINE = "machine"
+_FILE_CHARACTERS = 64_000_000
+
+
+def describe_source(path: str) -> Any:
+    """What a source holds, as far as can be told without reading it: names, sizes and times.
+
+    Raises RecipeError when there is nothing at `path`.
+    """
+    if path == MACHINE:
+        packages = {d.name: d.version for d in metadata.distributions() if d.name != "phinery"}
+        return {"python": platform.python_version(), "packages": packages}
+    root = Path(path).expanduser().absolute()
+    if not root.exists():
+        raise RecipeError(
+            f"there is nothing at {path}: name a file or folder, as in --set corpus.path=FOLDER"
+        )
+    files = sorted(p for p in root.rglob("*") if p.is_file()) if root.is_dir() else [root]
+    return {str(root): [_facts(root, file) for file in files]}
+
+
+def _facts(root: Path, file: Path) -> list[Any]:
+    status = file.stat()
+    return [file.relative_to(root).as_posix(), status.st_size, status.st_mtime_ns]
+
+
+def make(place: Workplace, table: Corpus) -> Outcome:
+    """Write `documents-00000.jsonl.gz` and so on; count what came in and what was left out."""
+    report = ReadReport()
+    if table.path == MACHINE:
+        found = machine_documents(report)
+    else:
+        found = read_documents(Path(table.path).expanduser(), report)
+    documents: Counter[str] = Counter()
+    sizes: Counter[str] = Counter()
+    characters = held_out = 0
+    with atomic_directory(place.directory, kind="corpus") as temporary:
+        writer = _Writer(temporary)
+        for number, document in enumerate(unique_documents(found, report)):
+            writer.write(document)
+            documents[document.source] += 1
+            sizes[document.source] += len(document.text.encode())
+            characters += len(document.text)
+            held_out += is_held_out(document.text, share=table.held_out)
+            if number % 50 == 0:
+                place.progress.update(None, f"{number:,} documents, {sizes.total() / 1e6:.1f} MB")
+        writer.close()
+        share = table.held_out
+        if held_out in (0, documents.total()):
+            share = _larger_share(temporary, share)
+    counts = {
+        "documents": documents.total(),
+        "bytes": sizes.total(),
+        "characters": characters,
+        "held_out_share": share,
+        "sources": {
+            source: {"documents": documents[source], "bytes": sizes[source]}
+            for source in sorted(documents)
+        },
+        "left_out": {
+            reason: {"count": count, "example": report.examples[reason]}
+            for reason, count in sorted(report.skipped.items())
+        },
+    }
+    summary = f"{documents.total():,} documents, {sizes.total() / 1e6:.1f} MB"
+    if report.skipped:
+        summary += f"; {sum(report.skipped.values()):,} left out"
+    if share > table.held_out:
+        summary += f"; {share:.0%} held out, since {table.held_out:.0%} gave no document"
+    return Outcome(summary, counts)
+
+
+def _larger_share(directory: Path, share: float) -> float:
+    """The first of a share's doubles that leaves documents on both sides: held out and trained on.
+
+    Raises ValueError when there is none.
+    """
+    while share < 1:
+        share = min(2 * share, 1.0)
+        sides = {is_held_out(d.text, share=share) for d in corpus_documents(directory)}
+        if sides == {True, False}:
+            return share
+    raise ValueError(
+        "the corpus has too few documents to hold one out for scoring: split it into more files, "
+        "or name a larger folder with --set corpus.path=FOLDER"
+    )
+
+
+class _Writer:
+    """Documents into compressed JSON lines; the same documents give the same files."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._files = 0
+        self._characters = 0
+        self._plain: BinaryIO | None = None
+        self._file: gzip.GzipFile | None = None
+
+    def write(self, document: Document) -> None:
+        if self._file is None or self._characters >= _FILE_CHARACTERS:
+            self.close()
+            path = self._directory / f"documents-{self._files:05d}.jsonl.gz"
+            # Without a name and a time inside, equal content gives equal bytes.
+            self._plain = path.open("wb")
+            self._file = gzip.GzipFile("", "wb", 4, self._plain, mtime=0)
+            self._files += 1
+            self._characters = 0
+        fields = {key: value for key, value in vars(document).items() if value is not None}
+        self._file.write(json.dumps(fields, ensure_ascii=False).encode() + b"\n")
+        self._characters += len(document.text)
+
+    def close(self) -> None:
+        if self._file is not None:
+            self._file.close()
+        if self._plain is not None:
+            self._plain.close()
+
+
+def corpus_documents(directory: Path) -> Iterator[Document]:
+    """The documents that a corpus stage wrote, in order."""
+    for path in sorted(directory.glob("documents-*.jsonl.gz")):
+        with gzip.open(path, "rt", encoding="utf-8") as lines:
+            for line in lines:
+                yield Document(**json.loads(line))

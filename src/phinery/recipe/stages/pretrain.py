@@ -1,0 +1,173 @@
+"""Pretrain: one phase of training, which goes on from its last checkpoint after an interruption."""
+
+from __future__ import annotations
+
+import math
+import shutil
+from dataclasses import replace
+
+import torch
+
+from phinery.data import Sampler, TokenShards
+from phinery.files import read_json, write_json
+from phinery.model import Phi, PhiConfig, preset
+from phinery.model.checkpoint import load_model, save
+from phinery.recipe.schema import Pretrain, format_count
+from phinery.recipe.stage import Outcome, Progress, Workplace
+from phinery.text import Tokenizer
+from phinery.train import (
+    Callback,
+    Evaluation,
+    StepMetrics,
+    TimeLeft,
+    TrainConfig,
+    Trainer,
+    TrainResult,
+    format_seconds,
+)
+
+MODEL = "model"
+_RESULT = "result.json"
+
+
+def steps_of(phase: Pretrain) -> int:
+    """Optimiser steps of a phase: its tokens in whole batches, one at least."""
+    return max(1, phase.tokens // (phase.batch_size * phase.sequence_length))
+
+
+def make(
+    place: Workplace, phase: Pretrain, *, seed: int, before: str | None, context_length: int
+) -> Outcome:
+    """Train, and leave `model/` and `metrics.jsonl`.
+
+    `before` is the phase whose model this one goes on with; `context_length` is the longest
+    sequence of all phases.
+    """
+    result_path = place.directory / _RESULT
+    # Written once the model is saved: a run killed after that has nothing left to train.
+    if not result_path.is_file():
+        tokenizer = Tokenizer.load(place.of("tokenizer"))
+        train = TokenShards.open(place.of("shards"), tokenizer=tokenizer, verify=False)
+        sampler = Sampler(train, sequence_length=phase.sequence_length, seed=seed)
+        config = train_config(phase, seed)
+        model = _model(place, phase, tokenizer, seed, before, context_length)
+        callbacks: list[Callback] = [_Tell(place.progress)]
+        if phase.evaluations:
+            heldout = TokenShards.open(place.of("shards"), "heldout", verify=False)
+            every = math.ceil(config.steps / phase.evaluations)
+            evaluation = Evaluation(
+                heldout, every, tokenizer=tokenizer, max_tokens=phase.evaluation_tokens
+            )
+            callbacks.append(evaluation)
+        trainer = Trainer(
+            model, sampler, config, place.directory, callbacks, note=place.progress.note
+        )
+        result = trainer.fit()
+        save(model.cpu(), tokenizer, place.directory / MODEL)
+        write_json(result_path, _counts(result, model, sampler, phase))
+    shutil.rmtree(place.directory / "checkpoints", ignore_errors=True)
+    counts = read_json(result_path)
+    loss = "NaN" if counts["loss"] is None else f"{counts['loss']:.3f}"
+    return Outcome(f"loss {loss} after {format_count(counts['tokens'])} tokens", counts)
+
+
+def train_config(phase: Pretrain, seed: int) -> TrainConfig:
+    """The trainer's configuration; shares of the steps become numbers of steps."""
+    steps = steps_of(phase)
+    return TrainConfig(
+        steps=steps,
+        batch_size=phase.batch_size,
+        sequence_length=phase.sequence_length,
+        learning_rate=phase.learning_rate,
+        micro_batch_size=phase.micro_batch_size,
+        warmup_steps=min(round(phase.warmup * steps), steps - 1),
+        schedule=phase.schedule,
+        decay_fraction=phase.decay,
+        floor=phase.floor,
+        weight_decay=phase.weight_decay,
+        betas=phase.betas,
+        eps=phase.eps,
+        gradient_clip=phase.gradient_clip,
+        dtype=phase.dtype,
+        compile=phase.compile,
+        separate_documents=phase.separate_documents,
+        seed=seed,
+        checkpoint_every=phase.checkpoint_every,
+    )
+
+
+def _model(
+    place: Workplace,
+    phase: Pretrain,
+    tokenizer: Tokenizer,
+    seed: int,
+    before: str | None,
+    context_length: int,
+) -> Phi:
+    """The model of the phase before, or a new one, in float32 on the fastest device there is."""
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    if before is not None:
+        return load_model(place.of(before) / MODEL, device=device, dtype=torch.float32)
+    config = _config(phase, tokenizer, context_length)
+    torch.manual_seed(seed)
+    return Phi(config).to(device)
+
+
+def _config(phase: Pretrain, tokenizer: Tokenizer, context_length: int) -> PhiConfig:
+    config = preset(
+        phase.model,
+        vocab_size=phase.vocab_size or tokenizer.vocab_size,
+        max_position_embeddings=context_length,
+        eos_token_id=tokenizer.eos_token_id,
+        bos_token_id=tokenizer.bos_token_id,
+    )
+    if config.vocab_size < tokenizer.vocab_size:
+        raise ValueError(
+            f"pretrain.vocab_size is {config.vocab_size:,}, but the tokenizer has "
+            f"{tokenizer.vocab_size:,} tokens: give at least as many, or leave it out"
+        )
+    return replace(config, pad_token_id=tokenizer.pad_token_id)
+
+
+def _counts(
+    result: TrainResult, model: Phi, sampler: Sampler, phase: Pretrain
+) -> dict[str, float | int | str | None]:
+    samples = result.steps * phase.batch_size
+    return {
+        "steps": result.steps,
+        "tokens": result.tokens,
+        "epochs": samples / len(sampler),
+        "loss": result.loss if math.isfinite(result.loss) else None,
+        "parameters": model.num_parameters(),
+        "flops": float(result.tokens * model.flops_per_token(phase.sequence_length)),
+        "training_seconds": result.seconds,
+        "mfu": result.mfu,
+        "skipped_steps": result.skipped_steps,
+        "dtype": result.dtype,
+        "compiled": result.compiled,
+    }
+
+
+class _Tell(Callback):
+    """Passes the training's progress on to the terminal."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+        self._clock = TimeLeft()
+
+    def on_start(self, trainer: Trainer) -> None:
+        """Start the clock; say so when training goes on after an interruption."""
+        self._clock.start(trainer.step)
+        if trainer.step:
+            self._progress.note(f"going on after step {trainer.step:,} of {trainer.config.steps:,}")
+
+    def on_step(self, trainer: Trainer, metrics: StepMetrics) -> None:
+        """Show loss, speed and the time left."""
+        total = trainer.config.steps
+        left = format_seconds(self._clock.left(metrics.step, total))
+        skipped = f", {metrics.skipped_steps} skipped" if metrics.skipped_steps else ""
+        self._progress.update(
+            metrics.step / total,
+            f"loss {metrics.loss:.2f}, {format_count(metrics.tokens_per_second)} tokens/s, "
+            f"MFU {metrics.mfu:.0%}{skipped}, {left} left",
+        )

@@ -1,0 +1,40 @@
+"""Training: one Trainer, its callbacks, and checkpoints that resume bit for bit."""
+
+from phinery.train.callbacks import (
+    Callback,
+    Evaluation,
+    ProgressBar,
+    Samples,
+    TimeLeft,
+    format_seconds,
+    progress_text,
+)
+from phinery.train.config import TrainConfig
+from phinery.train.evaluation import HeldOutScore, held_out_loss
+from phinery.train.interruption import Interrupted
+from phinery.train.limits import measure_matmul_rate
+from phinery.train.optimizer import make_optimizer
+from phinery.train.results import StepMetrics, TrainResult
+from phinery.train.schedule import learning_rate_scale
+from phinery.train.trainer import Trainer, TrainingDiverged
+
+__all__ = [
+    "Callback",
+    "Evaluation",
+    "HeldOutScore",
+    "Interrupted",
+    "ProgressBar",
+    "Samples",
+    "StepMetrics",
+    "TimeLeft",
+    "TrainConfig",
+    "TrainResult",
+    "Trainer",
+    "TrainingDiverged",
+    "format_seconds",
+    "held_out_loss",
+    "learning_rate_scale",
+    "make_optimizer",
+    "measure_matmul_rate",
+    "progress_text",
+]

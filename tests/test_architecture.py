@@ -1,0 +1,137 @@
+"""The house's rules, read off the source: which room may know which, and what nobody may use."""
+
+from __future__ import annotations
+
+import ast
+import sys
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+PACKAGE = ROOT / "src" / "phinery"
+FILES = sorted(PACKAGE.rglob("*.py"))
+
+LEAVES = {"files", "text"}
+# Room -> the rooms that it may know. A room that is not here may not exist.
+MAY_KNOW = {
+    "files": set[str](),
+    "text": set[str](),
+    "model": LEAVES,
+    "data": LEAVES,
+    "infer": LEAVES | {"model"},
+    "train": LEAVES | {"model", "data"},
+    "recipe": LEAVES | {"model", "data", "infer", "train"},
+    "cli": LEAVES | {"model", "data", "infer", "train", "recipe"},
+    "__main__": {"cli"},
+    "__init__": LEAVES | {"model", "data", "infer", "train", "recipe"},
+}
+FRONT_DOOR_IS_KNOWN_TO = {"recipe", "cli", "__main__"}
+# They compare with us in tests and benchmarks, or open what we write; we run without them.
+PEERS = {"transformers", "trl", "peft", "datasets", "accelerate", "litgpt", "vllm", "datatrove"}
+PEERS |= {"transformer_lens", "llama_cpp", "lightning", "pytorch_lightning"}
+PICKLES = {"pickle", "cPickle", "_pickle", "dill", "cloudpickle", "joblib", "shelve", "marshal"}
+HEAVY = {"torch", "pydantic", "numpy", "rich", "tokenizers", "huggingface_hub", "pyarrow"}
+
+
+def room_of(path: Path) -> str:
+    first = path.relative_to(PACKAGE).parts[0]
+    return first.removesuffix(".py")
+
+
+def imports_of(tree: ast.AST) -> Iterator[str]:
+    """Every module that is imported anywhere in a file, inside functions as well."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"line {node.lineno}: a relative import"
+            assert node.module is not None
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def parsed(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
+def rooms_known_to(path: Path) -> set[str]:
+    """Rooms that a file imports; "" is the front door, `phinery` itself."""
+    rooms: set[str] = set()
+    for name in imports_of(parsed(path)):
+        parts = name.split(".")
+        if parts[0] == "phinery":
+            rooms.add(parts[1] if len(parts) > 1 and parts[1] in MAY_KNOW else "")
+    return rooms - {room_of(path)}
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_arrows_point_one_way(path: Path):
+    room = room_of(path)
+    allowed = MAY_KNOW[room] | ({""} if room in FRONT_DOOR_IS_KNOWN_TO else set())
+    assert rooms_known_to(path) - allowed == set()
+
+
+def test_the_check_sees_imports_inside_functions():
+    source = "def f():\n    from phinery.train import Trainer\n    import phinery.cli\n"
+    assert {"phinery.train.Trainer", "phinery.cli"} == set(imports_of(ast.parse(source)))
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_nothing_is_imported_that_nobody_declared(path: Path):
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    wanted = [*project["dependencies"], *project["optional-dependencies"]["data"]]
+    declared = {line.split(">")[0].split("=")[0].replace("-", "_") for line in wanted}
+    names = {name.split(".")[0] for name in imports_of(parsed(path))}
+    assert names - declared - {"phinery"} - set(sys.stdlib_module_names) == set()
+    assert names & (PEERS | PICKLES) == set()
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_nobody_evaluates_text_or_opens_pickles(path: Path):
+    forbidden = {"eval", "exec", "compile", "__import__"}
+    called: set[str] = set()
+    for node in ast.walk(parsed(path)):
+        if isinstance(node, ast.Call):
+            called.add(ast.unparse(node.func))
+            pickles = [word for word in node.keywords if word.arg == "allow_pickle"]
+            assert not pickles, f"line {node.lineno}"
+    assert called & (forbidden | {"torch.load", "torch.save", "torch.jit.load"}) == set()
+
+
+@pytest.mark.parametrize("name", ["__init__.py", "__main__.py", "cli.py", "files.py"])
+def test_what_starts_first_imports_nothing_heavy(name: str):
+    tree = parsed(PACKAGE / name)
+    at_the_top = ast.Module([n for n in tree.body if not isinstance(n, ast.If)], [])
+    eager = {
+        imported.split(".")[0]
+        for node in at_the_top.body
+        if isinstance(node, (ast.Import, ast.ImportFrom))
+        for imported in imports_of(node)
+    }
+    assert eager & HEAVY == set()
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_optional_libraries_are_imported_where_they_are_used(path: Path):
+    tree = parsed(path)
+    eager = {
+        name.split(".")[0]
+        for node in tree.body
+        if isinstance(node, (ast.Import, ast.ImportFrom))
+        for name in imports_of(node)
+    }
+    assert "pyarrow" not in eager
+    assert "huggingface_hub" not in eager
+    if room_of(path) == "data":
+        assert "torch" not in eager
+
+
+def test_no_file_is_a_room_that_wants_a_wall():
+    long = {
+        str(path.relative_to(PACKAGE)): lines
+        for path in FILES
+        if (lines := len(path.read_text().splitlines())) > 450
+    }
+    assert long == {}
