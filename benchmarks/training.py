@@ -176,7 +176,7 @@ def measure_cell(
                 progress(f"{cell} {dtype}: preparing {entry.name}")
                 entry.prepare(shape)
                 entries.append(entry)
-        rates: list[dict[str, float]] = []
+        rates: list[dict[str, dict[str, float]]] = []
         for number in range(options.rounds):
             turn = number % len(entries)
             rates.append(ceiling.ask("step", seconds=options.seconds)["rates"])
@@ -193,7 +193,12 @@ def measure_cell(
         "state_bytes": shape.state_bytes(dtype),
         "flops_per_token": shape.flops_per_token(),
         "causal_flops_per_token": shape.flops_per_token(causal=True),
-        "matmul_flops": {size: statistics.median(r[size] for r in rates) for size in rates[0]},
+        "matmul_flops": {
+            dtype: {
+                size: statistics.median(round_[dtype][size] for round_ in rates) for size in by_size
+            }
+            for dtype, by_size in rates[0].items()
+        },
         "entries": [entry.result(shape) for entry in entries],
     }
 

@@ -15,7 +15,7 @@ path = "{corpus}"
 held_out = 0.15
 
 [tokenizer]
-vocab_size = 400
+vocab_size = 290
 
 [[pretrain]]
 model = "nano"
@@ -33,7 +33,7 @@ checkpoint_every = 20
 prompts = ["The ", "<b>&"]
 max_tokens = 8
 """
-_WORDS = "the a cat dog house river sees finds likes red old small and under near".split()
+_WORDS = ("the", "a", "cat", "dog", "house", "river", "sees", "finds", "likes", "red", "near")
 
 
 def write_corpus(folder: Path, documents: int = 40) -> None:

@@ -1,6 +1,6 @@
 """The machine's matmul rate: the ceiling that the participants are held against.
 
-Speaks the protocol of `training_worker`; "step" answers with FLOP/s by shape.
+Speaks the protocol of `training_worker`; "step" answers with FLOP/s by type and size.
 """
 
 from __future__ import annotations
@@ -11,27 +11,30 @@ import torch
 from training_shape import Shape
 from training_worker import requests
 
+DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+Size = tuple[int, int, int]
+
 
 def main() -> None:
     """Answer requests until told to quit."""
-    products: dict[str, tuple[torch.Tensor, torch.Tensor, torch.Tensor]] = {}
+    dtypes: list[str] = []
+    measured: list[Size] = []
     for request, answer in requests():
+        seconds = 0.0
         if request["command"] == "prepare":
-            dtype = torch.float32 if request["dtype"] == "float32" else torch.bfloat16
-            products = {
-                f"{rows}x{inner}x{columns}": (
-                    torch.randn(rows, inner).to(dtype),
-                    torch.randn(columns, inner).to(dtype).T,
-                    torch.empty(rows, columns, dtype=dtype),
-                )
-                for rows, inner, columns in sizes(Shape(**request["shape"]))
-            }
-            answer(rates=measure(products, 0.0))
+            measured = sizes(Shape(**request["shape"]))
+            dtypes = ["float32"] if request["dtype"] == "float32" else list(DTYPES)
         else:
-            answer(rates=measure(products, request["seconds"] / len(products)))
+            seconds = request["seconds"] / (len(measured) * len(dtypes))
+        answer(
+            rates={
+                dtype: {"x".join(map(str, size)): rate(size, dtype, seconds) for size in measured}
+                for dtype in dtypes
+            }
+        )
 
 
-def sizes(shape: Shape) -> list[tuple[int, int, int]]:
+def sizes(shape: Shape) -> list[Size]:
     """Rows, inner and columns: two large products, and the model's MLP and head."""
     rows, width, mlp = min(shape.tokens, 4096), shape.hidden_size, shape.intermediate_size
     return [
@@ -43,22 +46,20 @@ def sizes(shape: Shape) -> list[tuple[int, int, int]]:
     ]
 
 
-def measure(
-    products: dict[str, tuple[torch.Tensor, torch.Tensor, torch.Tensor]], seconds_each: float
-) -> dict[str, float]:
-    """FLOP/s of each product, its result written in place so that no memory is allocated."""
-    rates: dict[str, float] = {}
-    for name, (left, right, result) in products.items():
-        flops = 2 * left.shape[0] * left.shape[1] * right.shape[1]
+def rate(size: Size, dtype: str, seconds: float) -> float:
+    """FLOP/s of a product after one to warm up, written in place so that nothing is allocated."""
+    rows, inner, columns = size
+    left = torch.randn(rows, inner).to(DTYPES[dtype])
+    right = torch.randn(columns, inner).to(DTYPES[dtype]).T
+    result = torch.empty(rows, columns, dtype=DTYPES[dtype])
+    torch.mm(left, right, out=result)
+    started = time.perf_counter()
+    times, spent = 0, 0.0
+    while not times or spent < seconds:
         torch.mm(left, right, out=result)
-        started = time.perf_counter()
-        times, seconds = 0, 0.0
-        while not times or seconds < seconds_each:
-            torch.mm(left, right, out=result)
-            times += 1
-            seconds = time.perf_counter() - started
-        rates[name] = times * flops / seconds
-    return rates
+        times += 1
+        spent = time.perf_counter() - started
+    return 2.0 * rows * inner * columns * times / spent
 
 
 if __name__ == "__main__":

@@ -4,14 +4,14 @@
 
 from __future__ import annotations
 
-from torch import Tensor, nn
+from torch import Tensor
 from training_shape import Shape
-from training_worker import Loss, load_reference_weights, serve
+from training_worker import PlainTraining, Training, load_reference_weights, serve
 from transformers import AutoModelForCausalLM, PhiConfig
 
 
-def build(shape: Shape) -> tuple[nn.Module, Loss]:
-    """The model and its loss."""
+def start(shape: Shape, dtype: str, compiled: bool) -> Training:
+    """The model with its own loss, which the compiled form compiles along."""
     config = PhiConfig(
         vocab_size=shape.vocab_size,
         hidden_size=shape.hidden_size,
@@ -33,8 +33,8 @@ def build(shape: Shape) -> tuple[nn.Module, Loss]:
         output = model(input_ids=input_ids, labels=labels, shift_labels=labels, use_cache=False)
         return output.loss
 
-    return model, loss
+    return PlainTraining(model, loss, shape, dtype, compiled)
 
 
 if __name__ == "__main__":
-    serve("transformers", build)
+    serve("transformers", start)

@@ -22,31 +22,51 @@ import time
 from collections.abc import Callable, Iterator
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
 from training_shape import Shape
 
+WARMUP_STEPS = 2
+BATCHES = 4
+LEARNING_RATE = 1e-3
+WEIGHT_DECAY = 0.1
+BETAS = (0.9, 0.98)
+EPS = 1e-7
+GRADIENT_CLIP = 1.0
+
 Loss = Callable[[Tensor, Tensor], Tensor]
 """(input_ids, labels), both int64 (batch, seq), to the mean cross-entropy. Labels are shifted."""
 
-Build = Callable[[Shape], tuple[nn.Module, Loss]]
-"""A model with the weights of `reference_weights`, and its loss."""
 
-WARMUP_STEPS = 2
-BATCHES = 4
+class Training(Protocol):
+    """A model, its optimiser and random batches, ready to go."""
+
+    @property
+    def model(self) -> nn.Module:
+        """What is trained."""
+        ...
+
+    def step(self) -> float:
+        """Forward, backward, clip, update; returns the loss before the update."""
+        ...
 
 
-def serve(package: str, build: Build) -> None:
-    """Answer requests until told to quit; `package` is the distribution whose version counts."""
+def serve(package: str, start: Callable[[Shape, str, bool], Training]) -> None:
+    """Answer requests until told to quit.
+
+    `package` is the distribution whose version is reported, `start` takes shape, dtype and whether
+    to compile. dtype "bfloat16" means float32 weights under autocast, "bfloat16-true" weights in
+    bfloat16.
+    """
     baseline = memory("VmRSS")
     training: Training | None = None
     for request, answer in requests():
         match request["command"]:
             case "prepare":
                 shape = Shape(**request["shape"])
-                training = Training(build, shape, request["dtype"], request["compiled"])
+                training = start(shape, request["dtype"], request["compiled"])
                 answer(
                     losses=[training.step() for _ in range(WARMUP_STEPS)],
                     parameters=sum(weight.numel() for weight in training.model.parameters()),
@@ -67,46 +87,52 @@ def serve(package: str, build: Build) -> None:
                 raise ValueError(f"no command is called {command!r}")
 
 
-class Training:
-    """A model, its optimiser and a few random batches: the same training for everybody.
+class PlainTraining:
+    """The textbook's loop around a peer's model and loss, with torch's fused AdamW."""
 
-    `dtype` "bfloat16" means float32 weights under autocast, "bfloat16-true" weights in bfloat16.
-    """
-
-    def __init__(self, build: Build, shape: Shape, dtype: str, compiled: bool) -> None:
-        self.model, self.loss = build(shape)
-        self.model.train()
+    def __init__(
+        self, model: nn.Module, loss: Loss, shape: Shape, dtype: str, compiled: bool
+    ) -> None:
+        self.model = model.train()
         if dtype == "bfloat16-true":
             self.model.to(torch.bfloat16)
-        if compiled:
-            self.loss = torch.compile(self.loss)
+        self.loss = torch.compile(loss) if compiled else loss
         self.autocast = dtype == "bfloat16"
         self.weights = list(self.model.parameters())
         matrices = [weight for weight in self.weights if weight.dim() >= 2]
         vectors = [weight for weight in self.weights if weight.dim() < 2]
         self.optimizer = torch.optim.AdamW(
-            [{"params": matrices, "weight_decay": 0.1}, {"params": vectors, "weight_decay": 0.0}],
-            lr=1e-3,
-            betas=(0.9, 0.98),
-            eps=1e-7,
+            [
+                {"params": matrices, "weight_decay": WEIGHT_DECAY},
+                {"params": vectors, "weight_decay": 0.0},
+            ],
+            lr=LEARNING_RATE,
+            betas=BETAS,
+            eps=EPS,
             fused=True,
         )
-        generator = torch.Generator().manual_seed(2)
-        size = (BATCHES, shape.batch_size, shape.sequence_length + 1)
-        self.batches = torch.randint(shape.vocab_size, size, generator=generator)
+        self.batches = random_batches(shape)
         self.steps_done = 0
 
     def step(self) -> float:
         """Forward, backward, clip, AdamW; returns the loss before the update."""
-        tokens = self.batches[self.steps_done % BATCHES]
+        input_ids, labels = self.batches[self.steps_done % BATCHES]
         with torch.autocast("cpu", torch.bfloat16, enabled=self.autocast):
-            loss = self.loss(tokens[:, :-1].contiguous(), tokens[:, 1:].contiguous())
+            loss = self.loss(input_ids, labels)
         loss.backward()
-        nn.utils.clip_grad_norm_(self.weights, 1.0, foreach=True)
+        nn.utils.clip_grad_norm_(self.weights, GRADIENT_CLIP)
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
         self.steps_done += 1
         return loss.item()
+
+
+def random_batches(shape: Shape) -> list[tuple[Tensor, Tensor]]:
+    """`BATCHES` pairs of tokens and of the tokens that follow them, the same in every process."""
+    generator = torch.Generator().manual_seed(2)
+    size = (BATCHES, shape.batch_size, shape.sequence_length + 1)
+    tokens = torch.randint(shape.vocab_size, size, generator=generator)
+    return [(batch[:, :-1].contiguous(), batch[:, 1:].contiguous()) for batch in tokens]
 
 
 def reference_weights(shape: Shape) -> Iterator[tuple[str, Tensor]]:

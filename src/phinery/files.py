@@ -104,11 +104,21 @@ def read_manifest(directory: Path, *, verify: bool = True) -> dict[str, Any]:
         manifest = read_json(path)
     except ValueError as error:
         raise ManifestError(str(error)) from error
-    if not isinstance(manifest, dict) or not isinstance(manifest.get("files"), dict):
+    if not _is_manifest(manifest):
         raise ManifestError(f"{path} lists no files: it is damaged, delete {directory} and rerun")
     for name, expected in manifest["files"].items():
         _check_listed_file(directory / name, expected, verify=verify)
     return manifest
+
+
+def _is_manifest(value: Any) -> bool:
+    files = value.get("files") if isinstance(value, dict) else None
+    return isinstance(files, dict) and all(
+        isinstance(entry, dict)
+        and isinstance(entry.get("bytes"), int)
+        and isinstance(entry.get("sha256"), str)
+        for entry in files.values()
+    )
 
 
 def _check_listed_file(file: Path, expected: dict[str, Any], *, verify: bool) -> None:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+import torch._dynamo  # torch.optim would import it in every child, for seconds
 
 from phinery.data import Sampler, TokenShards
 from phinery.train import Callback, Interrupted, Trainer

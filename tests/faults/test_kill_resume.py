@@ -20,7 +20,7 @@ from phinery.text import Tokenizer
 from training_help import write_test_shards
 
 INTERVAL = 10
-STEPS = 800
+STEPS = 500
 KILLS = 20
 KEEP_ALL = 10_000
 PATIENCE = 120.0
@@ -164,14 +164,15 @@ def test_killed_at_random_moments_it_ends_bit_for_bit_the_same(
             # Not yet training: reading the checkpoint, cutting the log.
             time.sleep(moment.uniform(0.0, 0.1))
         else:
-            wait_for_step(tmp_path, newest + moment.randint(1, 2 * INTERVAL))
+            # The log may still have steps up to newest + INTERVAL from the attempt before.
+            wait_for_step(tmp_path, newest + INTERVAL + moment.randint(1, INTERVAL))
             time.sleep(moment.uniform(0.0, 0.02))
         os.kill(process, signal.SIGKILL)
         assert worker.wait() == -signal.SIGKILL
         newest = check_nothing_is_wrong(tmp_path, unbroken)
         resumed_from.append(newest)
     assert resumed_from == sorted(resumed_from)
-    assert len(set(resumed_from)) > KILLS // 3
+    assert len(set(resumed_from)) > KILLS // 2
     assert resumed_from[-1] < STEPS
     assert worker.run(directory=str(tmp_path), **settings) == 0
     check_same_end(tmp_path, unbroken)
@@ -188,17 +189,17 @@ def test_killed_at_every_disk_operation_of_a_save(
         number += 1
         directory = tmp_path / str(number)
         first = {**settings, "directory": str(directory)}
-        # A run like the unbroken one, ended soon after the save: by dying at one more operation.
+        # With more operations than the save has, it dies in the next one.
         worker.start(**first, die_while_saving=[save, number])
         assert worker.wait() == -signal.SIGKILL
         newest.append(check_nothing_is_wrong(directory, unbroken))
         if newest[-1] > save:
             break
         again = worker.start(**first)
-        wait_for_step(directory, save + 1)
-        os.kill(again, signal.SIGKILL)
-        assert worker.wait() == -signal.SIGKILL
-        assert check_nothing_is_wrong(directory, unbroken) >= save
+        # Later than any line that the attempt before can have left in the log.
+        wait_for_step(directory, save + INTERVAL + 1)
+        os.kill(again, signal.SIGTERM)
+        assert worker.wait() == 128 + signal.SIGTERM
         assert not list(directory.glob("checkpoints/.*"))
     assert newest == sorted(newest)
     assert newest.count(save - INTERVAL) >= 10

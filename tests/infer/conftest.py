@@ -3,9 +3,7 @@ from __future__ import annotations
 import itertools
 
 import pytest
-import tokenizers
 import torch
-from tokenizers import decoders, models, pre_tokenizers
 
 from phinery.model import Phi, PhiConfig
 from phinery.text import Tokenizer
@@ -21,15 +19,8 @@ def _one_thread():
 
 
 @pytest.fixture(scope="session")
-def tokenizer() -> Tokenizer:
-    """One token per byte, by rank in the byte-level alphabet, and the end-of-text token, 256."""
-    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
-    vocab = {character: rank for rank, character in enumerate(alphabet)}
-    backend = tokenizers.Tokenizer(models.BPE(vocab=vocab, merges=[]))
-    backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    backend.decoder = decoders.ByteLevel()
-    backend.add_special_tokens(["<|endoftext|>"])
-    return Tokenizer.from_backend(backend, eos_token="<|endoftext|>")
+def tokenizer(byte_tokenizer: Tokenizer) -> Tokenizer:
+    return byte_tokenizer
 
 
 @pytest.fixture(scope="session")

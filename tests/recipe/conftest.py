@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 import torch
-from recipe_help import RECIPE, write_corpus
 
 from phinery.recipe import Recipe, run
+from recipe_help import RECIPE, write_corpus
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -37,7 +37,13 @@ def test_the_expected_recipes_are_shipped():
 
 @pytest.mark.parametrize(
     ("text", "count"),
-    [("2M", 2_000_000), ("300k", 300_000), ("1.4T", 1_400_000_000_000), ("7B", 7 * 10**9), ("5", 5)],
+    [
+        ("2M", 2_000_000),
+        ("300k", 300_000),
+        ("1.4T", 1_400_000_000_000),
+        ("7B", 7 * 10**9),
+        ("5", 5),
+    ],
 )
 def test_counts(text: str, count: int):
     assert parse_count(text) == count

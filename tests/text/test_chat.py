@@ -1,27 +1,10 @@
 from __future__ import annotations
 
 import pytest
-import tokenizers
 from hypothesis import given
 from hypothesis import strategies as st
-from tokenizers import decoders, models, pre_tokenizers
 
-from phinery.text import Tokenizer
 from phinery.text.chat import STOP_STRINGS, ChatTranscript, format_chat
-
-
-def byte_tokenizer():
-    """One token per byte, so that a prompt has as many tokens as bytes."""
-    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
-    vocab = {character: rank for rank, character in enumerate(alphabet)}
-    backend = tokenizers.Tokenizer(models.BPE(vocab=vocab, merges=[]))
-    backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    backend.decoder = decoders.ByteLevel()
-    backend.add_special_tokens(["<|endoftext|>"])
-    return Tokenizer.from_backend(backend)
-
-
-TOKENIZER = byte_tokenizer()
 
 
 def test_a_conversation_is_a_transcript():
@@ -47,22 +30,24 @@ def test_other_roles_are_refused():
         format_chat([{"role": "tool", "content": "x"}])
 
 
-def test_a_transcript_remembers_exchanges_with_an_answer():
+def test_a_transcript_remembers_exchanges_with_an_answer(byte_tokenizer):
     transcript = ChatTranscript(system="S")
     transcript.add("one", " first ")
     transcript.add("two", " ")
-    ids = transcript.prompt_ids("three", TOKENIZER, 1000)
+    ids = transcript.prompt_ids("three", byte_tokenizer, 1000)
     expected = "S\nUser: one\nAssistant: first\nUser: three\nAssistant:"
-    assert TOKENIZER.decode(ids) == expected
-    assert TOKENIZER.decode(transcript.prompt_ids("three", TOKENIZER, 1000)) == expected
+    assert byte_tokenizer.decode(ids) == expected
+    assert byte_tokenizer.decode(transcript.prompt_ids("three", byte_tokenizer, 1000)) == expected
 
 
-def test_a_question_too_long_is_told_and_forgotten():
+def test_a_question_too_long_is_told_and_forgotten(byte_tokenizer):
     transcript = ChatTranscript()
     transcript.add("a", "b")
     with pytest.raises(ValueError, match="the question takes 67 tokens, 40 are free: shorten it"):
-        transcript.prompt_ids("x" * 50, TOKENIZER, 40)
-    assert TOKENIZER.decode(transcript.prompt_ids("c", TOKENIZER, 99)).startswith("User: a")
+        transcript.prompt_ids("x" * 50, byte_tokenizer, 40)
+    assert byte_tokenizer.decode(transcript.prompt_ids("c", byte_tokenizer, 99)).startswith(
+        "User: a"
+    )
 
 
 @given(
@@ -72,11 +57,11 @@ def test_a_question_too_long_is_told_and_forgotten():
     ),
     limit=st.integers(25, 200),
 )
-def test_the_longest_end_that_fits_is_kept(exchanges, limit):
+def test_the_longest_end_that_fits_is_kept(byte_tokenizer, exchanges, limit):
     transcript = ChatTranscript()
     for question, answer in exchanges:
         transcript.add(question, answer)
-    kept = TOKENIZER.decode(transcript.prompt_ids("now", TOKENIZER, limit))
+    kept = byte_tokenizer.decode(transcript.prompt_ids("now", byte_tokenizer, limit))
     prompts = []
     for count in range(len(exchanges) + 1):
         last = exchanges[len(exchanges) - count :]

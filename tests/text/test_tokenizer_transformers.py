@@ -66,6 +66,17 @@ def test_the_older_layout_is_read_alike(tokenizer: Tokenizer, tmp_path: Path):
         assert theirs.decode(ids, clean_up_tokenization_spaces=False) == ours.decode(ids)
 
 
+def test_spaces_before_punctuation_stay(tokenizer: Tokenizer, tmp_path: Path):
+    tokenizer.save(tmp_path)
+    config = tmp_path / "tokenizer_config.json"
+    fields = {**json.loads(config.read_text()), "clean_up_tokenization_spaces": True}
+    config.write_text(json.dumps(fields))  # as Microsoft's Phi-2 has it
+    Tokenizer.load(tmp_path).save(tmp_path)
+    copy = AutoTokenizer.from_pretrained(tmp_path, local_files_only=True)
+    text = "x = 'a' ; y == 'b' . do n't , please !"
+    assert copy.decode(tokenizer.encode(text)) == text
+
+
 def test_ours_reads_what_transformers_saves(tokenizer: Tokenizer, opened: Any, tmp_path: Path):
     opened.save_pretrained(tmp_path)
     loaded = Tokenizer.load(tmp_path)

@@ -18,7 +18,7 @@ from pydantic import ValidationError
 from phinery.recipe.schema import Corpus, Evaluate, Pretrain, Recipe, Table, Tokenizer
 
 SHIPPED = Path(__file__).resolve().parent.parent / "recipes"
-_TABLES: dict[str, type[Table]] = {
+RECIPE_TABLES: dict[str, type[Table]] = {
     "corpus": Corpus,
     "tokenizer": Tokenizer,
     "pretrain": Pretrain,
@@ -160,7 +160,7 @@ def _explain_one(problem: Any, location: tuple[str | int, ...], data: dict[str, 
     wants = str(problem["msg"]).removeprefix("Value error, ")
     wants = wants.replace("Input should be", "must be").replace("a valid tuple", "a list")
     table, *keys = map(str, location) if location else ("",)
-    fields = _TABLES[table].model_fields if table in _TABLES else {}
+    fields = RECIPE_TABLES[table].model_fields if table in RECIPE_TABLES else {}
     if not table:
         return wants
     if not keys or (keys == ["0"] and kind in ("model_type", "dict_type")):
@@ -206,7 +206,8 @@ def _explain_table(table: str, kind: str, keys: list[str]) -> str:
     return f"{table!r} is a table: set its keys, {', '.join(keys)}"
 
 
-def _toml_literal(value: Any) -> str:
+def toml_literal(value: Any) -> str:
+    """A value as TOML writes it; large whole numbers in groups of three digits."""
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, int):
@@ -215,7 +216,7 @@ def _toml_literal(value: Any) -> str:
         return repr(value)
     if isinstance(value, str):
         return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
-    return f"[{', '.join(map(_toml_literal, value))}]"
+    return f"[{', '.join(map(toml_literal, value))}]"
 
 
 def show_recipe(recipe: Recipe) -> str:
@@ -234,7 +235,7 @@ def show_recipe(recipe: Recipe) -> str:
         elif value == ():
             continue
         else:
-            rows.append((f"{key} = {_toml_literal(value)}", origin))
+            rows.append((f"{key} = {toml_literal(value)}", origin))
     width = min(48, max(len(text) for text, _ in rows))
     return "".join(
         f"{text.ljust(width)}  # {origin}\n" if origin else f"{text}\n" for text, origin in rows

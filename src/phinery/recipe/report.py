@@ -157,8 +157,8 @@ def _samples(data: ReportData) -> str:
         for sample in data.samples
     )
     return (
-        f"<h2>What it writes</h2><p class=note>The prompt in bold, then the model, at temperature "
-        f"{evaluate.temperature:g}; taken as they came, none chosen.</p>{shown}"
+        f'<h2>What it writes</h2><p class="note">The prompt in bold, then the model, at '
+        f"temperature {evaluate.temperature:g}; taken as they came, none chosen.</p>{shown}"
     )
 
 
@@ -186,7 +186,7 @@ def _corpus(data: ReportData) -> str:
     if data.longest_tokens:
         chips = "".join(f"<code>{escape(token)}</code>" for token in data.longest_tokens)
         parts.append(
-            f"<p>The longest words its tokenizer learned:</p><div class=chips>{chips}</div>"
+            f'<p>The longest words its tokenizer learned:</p><div class="chips">{chips}</div>'
         )
     return "".join(parts)
 

@@ -19,7 +19,7 @@ _QUIET_SECONDS = 20.0
 
 def duration(seconds: float) -> str:
     """Seconds for a person: "4.2 s", "3 min 05 s", "2 h 10 min"."""
-    if seconds < 60:
+    if seconds < 59.95:
         return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)
     if minutes < 60:
@@ -65,13 +65,13 @@ class StageLine:
             pulse=self._share is None,
             width=min(28, max(8, self._console.width // 4)),
         )
-        percent = "" if self._share is None else f"{100 * self._share:3.0f}%"
+        percent = "    " if self._share is None else f"{100 * self._share:3.0f}%"
         row.add_row(
             Text(f"  {self._name:{_NAME_WIDTH - 1}}", style="bold"),
             bar,
             Text(percent, no_wrap=True),
-            Text(self._text, no_wrap=True, overflow="ellipsis"),
             Text(duration(elapsed), style="dim", no_wrap=True),
+            Text(self._text, no_wrap=True, overflow="ellipsis"),
         )
         return row
 

@@ -95,7 +95,9 @@ def _pretrain(recipe: Recipe, number: int, names: list[str]) -> Stage:
             place, phase, seed=recipe.seed + number, before=before, context_length=longest
         )
 
-    settings = {key: value for key, value in phase.model_dump(mode="json").items() if key not in _HOW}
+    settings = {
+        key: value for key, value in phase.model_dump(mode="json").items() if key not in _HOW
+    }
     return Stage(
         names[number],
         needs=("tokenizer", "shards", *([before] if before else [])),

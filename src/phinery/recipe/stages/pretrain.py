@@ -46,6 +46,7 @@ def make(
     result_path = place.directory / _RESULT
     # Written once the model is saved: a run killed after that has nothing left to train.
     if not result_path.is_file():
+        place.progress.update(None, "getting ready")
         tokenizer = Tokenizer.load(place.of("tokenizer"))
         train = TokenShards.open(place.of("shards"), tokenizer=tokenizer, verify=False)
         sampler = Sampler(train, sequence_length=phase.sequence_length, seed=seed)
@@ -165,9 +166,9 @@ class _Tell(Callback):
         """Show loss, speed and the time left."""
         total = trainer.config.steps
         left = format_seconds(self._clock.left(metrics.step, total))
-        skipped = f", {metrics.skipped_steps} skipped" if metrics.skipped_steps else ""
+        skipped = f" · {metrics.skipped_steps} skipped" if metrics.skipped_steps else ""
         self._progress.update(
             metrics.step / total,
-            f"loss {metrics.loss:.2f}, {format_count(metrics.tokens_per_second)} tokens/s, "
-            f"MFU {metrics.mfu:.0%}{skipped}, {left} left",
+            f"loss {metrics.loss:.2f} · {format_count(metrics.tokens_per_second)} tokens/s · "
+            f"MFU {metrics.mfu:.0%}{skipped} · {left} left",
         )

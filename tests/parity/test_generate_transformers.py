@@ -1,15 +1,12 @@
 from __future__ import annotations
 
 import pytest
-import tokenizers
 import torch
-from tokenizers import decoders, models, pre_tokenizers
 from transformers import PhiConfig as TheirConfig
 from transformers import PhiForCausalLM
 
 from phinery.infer import Engine, SamplingParams
 from phinery.model import Phi, PhiConfig
-from phinery.text import Tokenizer
 
 VOCAB = 600
 TOKENS = 64
@@ -35,17 +32,6 @@ def _one_thread():
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(threads)
-
-
-@pytest.fixture(scope="module")
-def tokenizer():
-    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
-    backend = tokenizers.Tokenizer(
-        models.BPE(vocab={character: rank for rank, character in enumerate(alphabet)}, merges=[])
-    )
-    backend.decoder = decoders.ByteLevel()
-    backend.add_special_tokens(["<|endoftext|>"])
-    return Tokenizer.from_backend(backend, eos_token="<|endoftext|>")
 
 
 def make_pair(shape, deviation):
@@ -102,40 +88,40 @@ def their_tokens(model, prompts, **options):
     return output[:, width:].tolist()
 
 
-def our_tokens(model, tokenizer, prompts, **options):
+def our_tokens(model, byte_tokenizer, prompts, **options):
     params = SamplingParams(temperature=0, max_tokens=TOKENS, **options)
-    completions = Engine(model, tokenizer).generate(prompts, params)
+    completions = Engine(model, byte_tokenizer).generate(prompts, params)
     return [completion.token_ids for completion in completions]
 
 
-def test_greedy_decoding_is_that_of_transformers(pair, prompts, tokenizer):
+def test_greedy_decoding_is_that_of_transformers(pair, prompts, byte_tokenizer):
     ours, theirs = pair
     for prompt in prompts:
         expected = their_tokens(theirs, [prompt])
-        assert our_tokens(ours, tokenizer, [prompt], ignore_eos=True) == expected
+        assert our_tokens(ours, byte_tokenizer, [prompt], ignore_eos=True) == expected
         assert len(expected[0]) == TOKENS
 
 
-def test_left_padded_batches_decode_as_in_transformers(pair, prompts, tokenizer):
+def test_left_padded_batches_decode_as_in_transformers(pair, prompts, byte_tokenizer):
     ours, theirs = pair
     expected = their_tokens(theirs, prompts)
-    assert our_tokens(ours, tokenizer, prompts, ignore_eos=True) == expected
+    assert our_tokens(ours, byte_tokenizer, prompts, ignore_eos=True) == expected
 
 
-def test_varied_text_is_that_of_transformers(lively_pair, prompts, tokenizer):
+def test_varied_text_is_that_of_transformers(lively_pair, prompts, byte_tokenizer):
     ours, theirs = lively_pair
     expected = their_tokens(theirs, prompts)
     assert min(len(set(row)) for row in expected) > 20
-    assert our_tokens(ours, tokenizer, prompts, ignore_eos=True) == expected
+    assert our_tokens(ours, byte_tokenizer, prompts, ignore_eos=True) == expected
     for prompt, row in zip(prompts, expected, strict=True):
-        assert our_tokens(ours, tokenizer, [prompt], ignore_eos=True) == [row]
+        assert our_tokens(ours, byte_tokenizer, [prompt], ignore_eos=True) == [row]
 
 
-def test_rows_end_early_as_in_transformers(lively_pair, prompts, tokenizer):
+def test_rows_end_early_as_in_transformers(lively_pair, prompts, byte_tokenizer):
     ours, theirs = lively_pair
     # A token that the first row writes in its middle, made the end of text.
     end = their_tokens(theirs, prompts)[0][20]
-    ends = [end, tokenizer.eos_token_id]
+    ends = [end, byte_tokenizer.eos_token_id]
     expected = [
         row[: min((row.index(token) + 1 for token in ends if token in row), default=TOKENS)]
         for row in their_tokens(theirs, prompts, eos_token_id=ends)
@@ -143,7 +129,7 @@ def test_rows_end_early_as_in_transformers(lively_pair, prompts, tokenizer):
     config = ours.config
     ours.config = PhiConfig(**{**vars(config), "eos_token_id": end})
     try:
-        rows = our_tokens(ours, tokenizer, prompts)
+        rows = our_tokens(ours, byte_tokenizer, prompts)
     finally:
         ours.config = config
     assert rows == expected
