@@ -3,7 +3,8 @@
 # make test-slow  the tests that take minutes: the full nano recipe among them
 # make lint       linters and types only
 #
-# TORCH=...   another build of torch: a version, a wheel file, a URL
+# TORCH=...   another build of torch: a version, a wheel file, a URL. On Linux the default brings CUDA,
+#             several gigabytes; name a CPU wheel where there is no NVIDIA card.
 # RECIPE=...  another recipe for `make run`
 
 VENV := .venv
@@ -15,11 +16,6 @@ TORCH ?= torch==2.13.0
 PYTHON ?= $(shell for name in python3 python3.13 python3.12 python3.11 python3.14 python; do \
 	$$name -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$name && break; \
 	done)
-
-# On Linux, PyPI's torch brings gigabytes of CUDA; without an NVIDIA card the CPU build is wanted.
-ifeq ($(shell uname -s):$(shell command -v nvidia-smi),Linux:)
-TORCH_INDEX := --extra-index-url https://download.pytorch.org/whl/cpu
-endif
 
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
@@ -44,7 +40,7 @@ $(VENV)/.torch:
 	@test -n "$(PYTHON)" || { echo "make: Python 3.11 or newer is needed; name one with PYTHON=..." >&2; exit 1; }
 	@echo "setting up $(VENV) (once; torch is about 200 MB)"
 	@$(PYTHON) -m venv $(VENV)
-	@$(PIP) install --retries 2 $(TORCH_INDEX) $(TORCH) numpy -c constraints.txt
+	@$(PIP) install $(TORCH) numpy -c constraints.txt
 	@touch $@
 
 $(VENV)/.installed: $(VENV)/.torch pyproject.toml constraints.txt

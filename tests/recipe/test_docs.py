@@ -20,8 +20,10 @@ KEYS = [
 
 def row(table: str, key: str) -> str:
     field = TABLES[table].model_fields[key]
-    default = "" if field.default is None else f"`{toml_literal(field.default)}`"
-    default = "required" if field.is_required() else default
+    if field.is_required():
+        default = "required"
+    else:
+        default = "" if field.default is None else f"`{toml_literal(field.default)}`"
     return f"| `{f'{table}.{key}'.lstrip('.')}` | {default} | {field.description} |"
 
 
