@@ -38,7 +38,7 @@ lint: $(VENV)/.installed-dev
 
 $(VENV)/.torch:
 	@test -n "$(PYTHON)" || { echo "make: Python 3.11 or newer is needed; name one with PYTHON=..." >&2; exit 1; }
-	@echo "setting up $(VENV) (once; torch is about 200 MB)"
+	@echo "setting up $(VENV), once; downloads may take minutes"
 	@$(PYTHON) -m venv $(VENV)
 	@$(PIP) install $(TORCH) numpy -c constraints.txt
 	@touch $@

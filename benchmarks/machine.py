@@ -27,6 +27,10 @@ def describe() -> dict[str, Any]:
     }
 
 
+BUSY = 0.05
+"""Share of the processors from which on what others do disturbs a measurement."""
+
+
 class OtherLoad:
     """The share of all processors that other processes take, since it was made.
 

@@ -117,8 +117,11 @@ class Entry:
         }
         if self.error is not None:
             return measured | {"error": self.error}
+        turns = list(zip(self.tokens_per_second, self.other_load, strict=True))
+        alone = [rate for rate, load in turns if load <= machine.BUSY]
         return measured | {
-            "tokens_per_second": statistics.median(self.tokens_per_second),
+            "tokens_per_second": statistics.median(alone or self.tokens_per_second),
+            "turns_alone": len(alone),
             "tokens_per_second_by_round": self.tokens_per_second,
             "other_load_by_round": self.other_load,
             "peak_bytes": self.peak_bytes,

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import Any
 
 GIGA = 1e9
-BUSY = 0.05
 
 
 def print_cell(cell: dict[str, Any]) -> None:
@@ -45,9 +44,10 @@ def print_cell(cell: dict[str, Any]) -> None:
             )
         )
     print_table(rows)
-    load = max((max(entry["other_load_by_round"]) for entry in finished(cell)), default=0.0)
-    if load > BUSY:
-        print(f"(not alone: other processes took up to {load:.0%} of the processors)")
+    disturbed = [entry for entry in finished(cell) if not entry["turns_alone"]]
+    if disturbed:
+        names = ", ".join(f"{entry['participant']} {entry['form']}" for entry in disturbed)
+        print(f"(never alone on the machine, so not to be trusted: {names})")
 
 
 def print_summary(cells: Sequence[dict[str, Any]]) -> None:

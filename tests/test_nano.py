@@ -38,7 +38,7 @@ def test_nano_from_text_to_report(tmp_path: Path):
     report = (directory / "report.html").read_text(encoding="utf-8")
     assert f"{scores['bits_per_byte']:.3f}" in report
     model, tokenizer = phinery.load(directory / "model")
-    text = phinery.generate(model, tokenizer, "def ", max_tokens=40, temperature=0)
+    text = phinery.generate(model, tokenizer, "def", max_tokens=40, temperature=0)
     assert "(" in text
 
     again = run_nano(tmp_path)

@@ -63,8 +63,8 @@ MODEL is a model folder (ours or any Hugging Face Phi), a run directory, or a hu
 microsoft/phi-2. PROMPT may be - to read standard input.
 
 examples:
-  phinery generate runs/nano/model "def "
-  phinery generate runs/nano "import " --temperature 0 --max-tokens 40
+  phinery generate runs/nano/model "def"
+  phinery generate runs/nano "import" --temperature 0 --max-tokens 40
   phinery generate runs/nano/model "class Queue:" --stop "class " --seed 7
   cat draft.txt | phinery generate microsoft/phi-2 -
 """
@@ -280,6 +280,8 @@ def _chat(arguments: argparse.Namespace) -> int:
     engine = _open(arguments.model)
     room = max(engine.context_length - arguments.max_tokens, engine.context_length // 2)
     talk = ChatTranscript()
+    if sys.stdin.isatty():
+        print("Ctrl-D ends the talk, /new begins another, Ctrl-C cuts an answer short.")
     while (question := _ask()) is not None:
         if question == "/new":
             talk = ChatTranscript()

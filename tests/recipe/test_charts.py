@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import html
 import json
+import math
 import re
 import xml.etree.ElementTree as ElementTree
 
@@ -49,10 +50,16 @@ def test_ticks_are_the_ones_a_person_would_choose():
     assert ticks(0, 4_000_000, 6) == [0, 1_000_000, 2_000_000, 3_000_000, 4_000_000]
 
 
-def test_smoothing_keeps_a_constant_and_the_start():
+def test_smoothing_is_the_mean_of_neighbours():
     assert smooth([2.0] * 9, 4) == pytest.approx([2.0] * 9)
-    assert smooth([5.0, 1.0], 10)[0] == 5.0
-    assert smooth([1.0, 2.0, 3.0], 1) == [1.0, 2.0, 3.0]
+    assert smooth([1.0, 2.0, 6.0], 1) == [1.0, 2.0, 6.0]
+    assert smooth([9.0, 3.0, 6.0, 0.0], 2) == [9.0, 6.0, 3.0, 0.0]
+
+
+def test_smoothing_passes_over_what_is_not_finite():
+    smoothed = smooth([1.0, math.nan, 5.0, 3.0, 7.0], 3)
+    assert math.isnan(smoothed[1])
+    assert smoothed[2:] == [4.0, 5.0, 7.0]
 
 
 @given(st.lists(st.floats(-1e3, 1e3), min_size=1, max_size=80), st.integers(1, 20))

@@ -25,7 +25,7 @@ from phinery.train import (
     held_out_loss,
     progress_text,
 )
-from training_help import SEQUENCE_LENGTH, TrainerMaker
+from training_help import SEQUENCE_LENGTH, TrainerMaker, make_model
 
 
 def rows(trainer: Trainer, name: str = "metrics.jsonl") -> list[dict[str, Any]]:
@@ -83,9 +83,10 @@ def test_scores_and_samples_do_not_change_the_training(
         assert not model.training
         return [str(torch.rand(()).item())]
 
-    plain = make_trainer(directory=tmp_path / "plain")
+    plain = make_trainer(model=make_model(embd_pdrop=0.1), directory=tmp_path / "plain")
     plain.fit()
-    watched = make_trainer([Evaluation(held_out, 1), Samples(write, 4)])
+    callbacks = [Evaluation(held_out, 1), Samples(write, 4)]
+    watched = make_trainer(callbacks, model=make_model(embd_pdrop=0.1))
     watched.fit()
     losses = [row["loss"] for row in rows(plain)]
     assert [row["loss"] for row in rows(watched) if "loss" in row] == losses

@@ -50,15 +50,16 @@ def thin(
     )
 
 
-def smooth(ys: Sequence[float], span: float) -> list[float]:
-    """Exponential moving average over about `span` values, without a bias towards the start."""
-    keep = 1 - 1 / max(span, 1)
-    total = weight = 0.0
+def smooth(ys: Sequence[float], span: int) -> list[float]:
+    """Means over `span` values around each; fewer near the ends, as many on either side.
+
+    Values that are not finite stay, and count for nothing in the means of others.
+    """
     result: list[float] = []
-    for y in ys:
-        total = keep * total + y
-        weight = keep * weight + 1
-        result.append(total / weight)
+    for place, y in enumerate(ys):
+        reach = min(span // 2, place, len(ys) - 1 - place)
+        around = [v for v in ys[place - reach : place + reach + 1] if math.isfinite(v)]
+        result.append(sum(around) / len(around) if math.isfinite(y) else y)
     return result
 
 

@@ -94,10 +94,9 @@ def _training(data: ReportData) -> str:
 
 def _loss_chart(data: ReportData, curve: Curve) -> str:
     xs, raw = charts.thin(curve.tokens, curve.loss)
-    _, smooth = charts.thin(curve.tokens, charts.smooth(curve.loss, max(len(curve.loss) / 60, 1)))
     series = [
         charts.Series("each step", "pale", xs, raw),
-        charts.Series("training", "train", xs, smooth),
+        charts.Series("training", "train", xs, charts.smooth(raw, len(raw) // 40)),
         charts.Series(
             "held out", "heldout", curve.held_out_tokens, curve.held_out_loss, points=True
         ),

@@ -51,7 +51,9 @@ def cards(data: ReportData) -> list[tuple[str, str]]:
             (format_count(tokens), "tokens trained on"),
             (format_count(rate), "tokens a second"),
         ]
-    return [*found, (duration(data.seconds), "from text to report")]
+    minutes = data.seconds / 60
+    time = f"{minutes:.1f} min" if minutes < 100 else f"{minutes / 60:.1f} h"
+    return [*found, (time, "from text to report")]
 
 
 def score_sentence(scores: Mapping[str, Any]) -> str:

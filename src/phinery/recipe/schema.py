@@ -120,7 +120,7 @@ class Evaluate(Table):
     """What is measured at the end."""
 
     prompts: Texts = Field(
-        ("def ", "import ", "The ", '"""Return '), description="texts that the model continues"
+        ("def", "import", "class", "The"), description="texts that the model continues"
     )
     max_tokens: int = Field(96, ge=1, description="tokens of each continuation, at most")
     temperature: float = Field(0.8, ge=0, description="0 always takes the likeliest token")

@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-import torch
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextColumn
 
@@ -14,6 +13,7 @@ from phinery.data import TokenShards
 from phinery.model import Phi
 from phinery.text import Tokenizer
 from phinery.train.evaluation import HeldOutScore, held_out_loss
+from phinery.train.generators import kept_torch_states
 from phinery.train.journal import Journal
 from phinery.train.results import StepMetrics
 
@@ -154,7 +154,7 @@ class Samples(Callback):
         if not _is_due(trainer, self._every):
             return
         trainer.model.eval()
-        with torch.random.fork_rng():
+        with kept_torch_states(trainer.model.device):
             texts = list(self._write(trainer.model))
         self._journal.write({"step": trainer.step, "tokens": metrics.tokens, "texts": texts})
 

@@ -13,27 +13,30 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import random
 import re
 import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from phinery.files import (
-    MANIFEST,
     ManifestError,
     atomic_directory,
     read_json,
     read_manifest,
     remove_leftovers,
     write_json,
+)
+from phinery.train.generators import (
+    other_states,
+    restore_other_states,
+    restore_torch_states,
+    torch_states,
 )
 
 _MODEL = "model.safetensors"
@@ -94,13 +97,13 @@ def save_checkpoint(
     with atomic_directory(target, kind="training checkpoint", step=progress.step) as temporary:
         save_file(weights, temporary / _MODEL)
         save_file(moments, temporary / _OPTIMIZER)
-        save_file(_torch_generators(), temporary / _RANDOM)
+        save_file(torch_states(), temporary / _RANDOM)
         content = {
             "format": _FORMAT,
             "progress": dataclasses.asdict(progress),
             "identity": state.identity,
             "choices": state.choices,
-            "generators": _other_generators(),
+            "generators": other_states(),
         }
         write_json(temporary / _STATE, content)
     return target
@@ -165,8 +168,8 @@ def restore_checkpoint(
             # A copy, since what is mapped from the file is not aligned as torch's own memory is.
             optimizer.state[weights[name]][key] = value.to(weights[name].device, copy=True)
     with safe_open(checkpoint / _RANDOM, framework="pt") as file:
-        _restore_torch_generators({name: file.get_tensor(name) for name in file.keys()})  # noqa: SIM118
-    _restore_other_generators(read_json(checkpoint / _STATE)["generators"])
+        restore_torch_states({name: file.get_tensor(name) for name in file.keys()})  # noqa: SIM118
+    restore_other_states(read_json(checkpoint / _STATE)["generators"])
 
 
 def prune_checkpoints(directory: Path, *, newest: int, keep: int) -> None:
@@ -176,8 +179,7 @@ def prune_checkpoints(directory: Path, *, newest: int, keep: int) -> None:
     """
     past = [path for path in _checkpoints(directory) if _step_of(path) <= newest]
     for path in past[:-keep]:
-        # Without its manifest, a directory that is half deleted cannot be taken for a checkpoint.
-        (path / MANIFEST).unlink(missing_ok=True)
+        # Half deleted, its manifest would list files that are missing, or be missing itself.
         shutil.rmtree(path)
 
 
@@ -220,32 +222,3 @@ def _check_names(path: Path, file: Any, weights: Mapping[str, Tensor]) -> None:
     for name in sorted(names ^ set(weights)):
         where = "has" if name in names else "lacks"
         raise ValueError(f"{path} {where} {name}, unlike the model that is to be trained on")
-
-
-def _torch_generators() -> dict[str, Tensor]:
-    states = {"cpu": torch.get_rng_state()}
-    if torch.cuda.is_available():
-        states |= {f"cuda.{n}": state for n, state in enumerate(torch.cuda.get_rng_state_all())}
-    return states
-
-
-def _restore_torch_generators(states: Mapping[str, Tensor]) -> None:
-    torch.set_rng_state(states["cpu"].clone())
-    for name, state in states.items():
-        kind, _, number = name.partition(".")
-        if kind == "cuda" and int(number) < torch.cuda.device_count():
-            torch.cuda.set_rng_state(state.clone(), int(number))
-
-
-def _other_generators() -> dict[str, Any]:
-    numpy_state: dict[str, Any] = np.random.get_state(legacy=False)  # pyright: ignore[reportAssignmentType]
-    inner = {"key": numpy_state["state"]["key"].tolist(), "pos": numpy_state["state"]["pos"]}
-    return {"python": random.getstate(), "numpy": {**numpy_state, "state": inner}}
-
-
-def _restore_other_generators(states: Mapping[str, Any]) -> None:
-    version, internal, gauss = states["python"]
-    random.setstate((version, tuple(internal), gauss))
-    stored = states["numpy"]
-    key = np.array(stored["state"]["key"], dtype=np.uint32)
-    np.random.set_state({**stored, "state": {**stored["state"], "key": key}})

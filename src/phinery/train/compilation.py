@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import torch
-
 from phinery.model import Phi
 from phinery.model.kernels import PLAIN_KERNELS
+from phinery.train.generators import kept_torch_states
 
 # Compiling takes up to a minute the first time; a run should be several times longer.
 _WORTHWHILE_SECONDS = 180.0
@@ -26,7 +25,7 @@ def compile_or_explain(model: Phi, try_out: Callable[[], None]) -> str | None:
     """
     model.compile_kernels()
     try:
-        with torch.random.fork_rng():
+        with kept_torch_states(model.device):
             try_out()
     except RuntimeError as error:
         model.model.use_kernels(PLAIN_KERNELS)

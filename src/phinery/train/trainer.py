@@ -237,8 +237,10 @@ class Trainer:
         elif self.step == 0:
             torch.manual_seed(self.config.seed)
         self.dtype = chosen.get("dtype") or self._wanted_dtype()
-        if self.step < self.config.steps and self._wants_compile(chosen.get("compiled")):
-            self._compile()
+        if self.step < self.config.steps:
+            self.compiled = self._wants_compile(chosen.get("compiled")) and self._compile()
+        else:
+            self.compiled = bool(chosen.get("compiled"))
 
     def _wanted_dtype(self) -> DtypeName:
         return faster_dtype(self.model.device) if self.config.dtype == "auto" else self.config.dtype
@@ -250,7 +252,8 @@ class Trainer:
             return before
         return is_worth_compiling(self._operations(self.config.steps), self.matmul_rate)
 
-    def _compile(self) -> None:
+    def _compile(self) -> bool:
+        """Compile the model, or say why not; whether it worked."""
         batch = self.sampler.batch(self.step * self.config.batch_size, self.config.batch_size)
 
         def try_out() -> None:
@@ -261,9 +264,9 @@ class Trainer:
 
         reason = compile_or_explain(self.model, try_out)
         self.optimizer.zero_grad()
-        self.compiled = reason is None
         if reason is not None:
             self.note(f"training goes on uncompiled, since compiling failed: {reason}")
+        return reason is None
 
     def _choices(self) -> dict[str, Any]:
         return {"dtype": self.dtype, "compiled": self.compiled, **_environment()}
