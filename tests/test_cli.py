@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import io
 import os
 import pty
@@ -207,11 +208,15 @@ def test_ctrl_c_at_the_prompt_ends_the_chat(model: Path):
     )
     os.close(theirs)
     shown = b""
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 90
     while b"> " not in shown and time.monotonic() < deadline:
         if select.select([ours], [], [], 1)[0]:
             shown += os.read(ours, 1000)
-    process.send_signal(signal.SIGINT)
+    # A signal between the prompt and the wait for a key is noticed at the next one only.
+    while process.poll() is None and time.monotonic() < deadline:
+        process.send_signal(signal.SIGINT)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(5)
     _, errors = process.communicate(timeout=30)
     os.close(ours)
     assert process.returncode == 130

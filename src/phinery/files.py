@@ -11,7 +11,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 
@@ -132,7 +132,7 @@ def _check_listed_file(file: Path, expected: dict[str, Any], *, verify: bool) ->
 
 
 @contextlib.contextmanager
-def atomic_directory(directory: Path, **fields: Any) -> Iterator[Path]:
+def atomic_directory(directory: Path, **fields: Any) -> Generator[Path]:
     """Yield a temporary directory that becomes `directory`, with a manifest, when all went well.
 
     An existing `directory` is replaced only once the new one is complete and on the disk. When the

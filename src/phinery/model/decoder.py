@@ -1,7 +1,8 @@
 """The Phi decoder: one LayerNorm per block feeds attention and MLP in parallel.
 
 Architecture: arXiv 2306.11644 section 2.3 and the released `config.json` files. Module and
-parameter names are those of Hugging Face's `PhiForCausalLM`, so that weights go in and out unchanged.
+parameter names are those of Hugging Face's `PhiForCausalLM`, so that weights go in and out
+unchanged.
 """
 
 from __future__ import annotations

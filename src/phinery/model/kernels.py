@@ -50,7 +50,7 @@ def split_heads(projected: Tensor, bias: Tensor, cos: Tensor, sin: Tensor) -> Te
 
 
 def merge_heads(grad: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
-    """Gradient of `split_heads` in its first argument: rotated back, (batch, seq, heads, head_dim)."""
+    """Gradient of `split_heads` in its first argument: rotated back, heads after positions."""
     heads = grad.transpose(1, 2)
     half = cos.shape[-1]
     first, second, rest = heads[..., :half], heads[..., half : 2 * half], heads[..., 2 * half :]

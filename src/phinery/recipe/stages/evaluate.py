@@ -33,7 +33,13 @@ def make(place: Workplace, table: Evaluate, *, phases: Phases, seed: int) -> Out
     model = load_model(place.of(last) / MODEL, device=device)
     with _Baseline(place, table.baseline, phases, tokenizer, heldout) as baseline:
         place.progress.update(None, "scoring the held-out text")
-        score = held_out_loss(model, heldout, phases[last][0].sequence_length)
+        phase = phases[last][0]
+        score = held_out_loss(
+            model,
+            heldout,
+            phase.sequence_length,
+            separate_documents=phase.separate_documents,
+        )
         place.progress.update(None, "writing samples")
         params = SamplingParams(
             max_tokens=table.max_tokens,
