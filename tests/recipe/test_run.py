@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 import phinery
+from phinery.cli import main
 from phinery.files import read_json, read_manifest
 from phinery.infer import Engine
 from phinery.recipe import Recipe, RecipeError, run
@@ -163,6 +164,14 @@ def test_only_stops_after_a_stage(tiny: Path, tmp_path: Path):
     assert remade(tiny, tmp_path / "new", only="tokenizer") == ["corpus", "tokenizer"]
     assert list(read_json(tmp_path / "new" / "ledger.json")["stages"]) == ["corpus", "tokenizer"]
     assert not (tmp_path / "new" / "report.html").exists()
+
+
+def test_verbs_are_stages(tiny: Path, tmp_path: Path):
+    arguments = [str(tiny / "tiny.toml"), "--set", "pretrain.tokens=1k", "--out", str(tmp_path)]
+    assert main(["tokenize", *arguments]) == 0
+    assert list(times(tmp_path)) == ["corpus", "tokenizer", "shards"]
+    assert main(["pretrain", *arguments]) == 0
+    assert list(times(tmp_path)) == ["corpus", "tokenizer", "shards", "pretrain"]
 
 
 def test_only_keeps_the_ledger_of_the_rest(tiny: Path, made: Path):

@@ -123,7 +123,7 @@ def line_chart(
         parts.append(
             f'<line class="reference" x1="{_LEFT}" x2="{width - _RIGHT}" '
             f'y1="{y:.1f}" y2="{y:.1f}"/>'
-            f'<text class="reference" x="{width - _RIGHT}" y="{y - 5:.1f}" text-anchor="end">'
+            f'<text class="reference" x="{_LEFT + 6}" y="{y - 5:.1f}">'
             f"{escape(reference.name)}</text>"
         )
     for line in lines:

@@ -169,7 +169,9 @@ def markdown(data: ReportData) -> str:
     for sample in data.samples:
         text = f"{sample['prompt']}{sample['completion']}"
         fence = "`" * max(3, 1 + max((len(run) for run in _backticks(text)), default=0))
-        parts.append(f"## Sample: {sample['prompt'].strip()}\n\n{fence}text\n{text}\n{fence}\n")
+        parts.append(
+            f"## Sample: {' '.join(sample['prompt'].split())}\n\n{fence}text\n{text}\n{fence}\n"
+        )
     counts = data.counts("corpus")
     parts.append(
         "## Corpus\n\n" + _table(("source", "documents", "size", "share"), corpus_rows(counts))

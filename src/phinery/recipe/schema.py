@@ -126,7 +126,7 @@ class Evaluate(Table):
     temperature: float = Field(0.8, ge=0, description="0 always takes the likeliest token")
     top_p: float = Field(0.95, gt=0, le=1, description="probability mass that is sampled from")
     baseline: Count = Field(
-        200_000_000, description="bytes of training text up to which `xz -9` is compared"
+        64_000_000, description="bytes of training text up to which `xz -9` is compared"
     )
 
 
