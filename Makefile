@@ -17,6 +17,9 @@ PYTHON ?= $(shell for name in python3 python3.13 python3.12 python3.11 python3.1
 	$$name -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$name && break; \
 	done)
 
+# What the C++ kernels are built from.
+NATIVE := hatch_build.py $(wildcard native/*)
+
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .PHONY: run test test-slow lint
@@ -43,10 +46,10 @@ $(VENV)/.torch:
 	@$(PIP) install $(TORCH) numpy -c constraints.txt
 	@touch $@
 
-$(VENV)/.installed: $(VENV)/.torch pyproject.toml constraints.txt
+$(VENV)/.installed: $(VENV)/.torch pyproject.toml constraints.txt $(NATIVE)
 	@$(PIP) install -c constraints.txt -e .
 	@touch $@
 
-$(VENV)/.installed-dev: $(VENV)/.torch pyproject.toml constraints.txt
+$(VENV)/.installed-dev: $(VENV)/.torch pyproject.toml constraints.txt $(NATIVE)
 	@$(PIP) install -c constraints.txt -e '.[dev]'
 	@touch $@ $(VENV)/.installed

@@ -52,7 +52,17 @@ def print_cell(cell: dict[str, Any]) -> None:
 
 def print_summary(cells: Sequence[dict[str, Any]]) -> None:
     """One line a cell: Phinery's best form against the best form of the faster peer."""
-    rows = [("", "tokens/s", "x best peer", "of matmul", "peak / leanest peer", "less state")]
+    rows = [
+        (
+            "",
+            "tokens/s",
+            "x best peer",
+            "x in any type",
+            "of matmul",
+            "peak / leanest peer",
+            "less state",
+        )
+    ]
     for cell in cells:
         own = best_entry(cell, peers=False)
         peer = fastest_peer(cell)
@@ -62,11 +72,13 @@ def print_summary(cells: Sequence[dict[str, Any]]) -> None:
         working = min(entry["peak_less_state_bytes"] for entry in finished(cell, peers=True))
         ceiling = matmul_ceiling(cell)
         rate = own["tokens_per_second"]
+        in_any_type = max(fastest_peer(c) for c in cells if c["cell"] == cell["cell"])
         rows.append(
             (
                 f"{cell['cell']}, {cell['dtype']}",
                 f"{rate:,.0f}",
                 f"{rate / peer:.2f}",
+                f"{rate / in_any_type:.2f}",
                 f"{rate * cell['flops_per_token'] / ceiling:.0%}",
                 f"{own['peak_bytes'] / leanest:.2f}",
                 f"{own['peak_less_state_bytes'] / working:.2f}",

@@ -23,6 +23,7 @@ from training_worker import (
 from phinery.data import Batch, Sampler
 from phinery.model import Phi, PhiConfig
 from phinery.train import TrainConfig, Trainer
+from phinery.train.memory import reused_memory
 
 
 class RandomSampler:
@@ -87,4 +88,6 @@ def start(shape: Shape, dtype: str, compiled: bool) -> Training:
 
 
 if __name__ == "__main__":
-    serve("phinery", start)
+    # What `Trainer.fit` does around its steps, which are taken here one by one.
+    with reused_memory():
+        serve("phinery", start)

@@ -98,6 +98,7 @@ def test_the_report_compares_with_the_fastest_and_the_leanest(capsys: pytest.Cap
     assert ["phinery,", "eager", "1,500", "1.50", "75%", "3.00", "2.00", "0.10"] in rows
     assert ["litgpt,", "compiled", "failed"] in rows
     assert "never alone on the machine, so not to be trusted: transformers eager)" in table
-    print_summary([cell])
+    faster = {**cell, "dtype": "bfloat16", "entries": [entry("litgpt", 2000.0, 2e9)]}
+    print_summary([cell, faster])
     rows = [line.split() for line in capsys.readouterr().out.splitlines()]
-    assert ["nano-8x256,", "float32", "1,500", "1.50", "75%", "1.50", "2.00"] in rows
+    assert ["nano-8x256,", "float32", "1,500", "1.50", "0.75", "75%", "1.50", "2.00"] in rows

@@ -4,7 +4,8 @@ import pytest
 import torch
 from torch.nn import functional
 
-from phinery.model import KVCache, Phi, preset
+from phinery.model import KVCache, Phi, native, preset
+from phinery.model.kernels import PLAIN_KERNELS
 from phinery.model.loss import linear_cross_entropy
 
 
@@ -20,6 +21,18 @@ def small_phi(seed: int = 0, **overrides: object) -> Phi:
 
 def random_ids(batch: int, seq: int, seed: int = 0) -> torch.Tensor:
     return torch.randint(0, 211, (batch, seq), generator=torch.Generator().manual_seed(seed))
+
+
+FORMS = ("plain", "default", "compiled")
+
+
+def use_form(model: Phi, form: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Plain torch, what a model does by itself (C++ kernels where they were built), or compiled."""
+    if form == "plain":
+        monkeypatch.setattr(native, "is_available", lambda: False)
+        model.model.use_kernels(PLAIN_KERNELS)
+    elif form == "compiled":
+        model.compile_kernels()
 
 
 def relative_error(actual: torch.Tensor, expected: torch.Tensor) -> float:
@@ -112,14 +125,13 @@ def test_packed_documents_do_not_see_each_other(training: bool) -> None:
     assert relative_error(model(packed), apart) > 1e-3
 
 
-@pytest.mark.parametrize("compiled", [False, True])
+@pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("rows", [(2, 30), (3, 400)])
 def test_training_pass_has_the_gradients_of_the_plain_form(
-    rows: tuple[int, int], compiled: bool
+    rows: tuple[int, int], form: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     model = small_phi().double()
-    if compiled:
-        model.compile_kernels()
+    use_form(model, form, monkeypatch)
     ids, labels = random_ids(*rows), random_ids(*rows, seed=1)
     labels[0, : rows[1] // 2] = -100
     expected = plain_loss(model, ids, labels)
@@ -130,12 +142,20 @@ def test_training_pass_has_the_gradients_of_the_plain_form(
         assert (gradient - reference[name]).abs().max() < 1e-12, name
 
 
-def test_training_pass_in_float32_and_with_documents() -> None:
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("padded", [False, True])
+def test_training_pass_in_float32_and_with_documents(
+    form: str, padded: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
     model = small_phi()
+    use_form(model, form, monkeypatch)
     ids, labels = random_ids(2, 40), random_ids(2, 40, seed=1)
     documents = (torch.arange(40)[None] // 13).expand(2, 40)
-    expected = plain_loss(model, ids, labels, document_ids=documents)
-    actual = model.train().loss(ids, labels, document_ids=documents)
+    extra = {"document_ids": documents}
+    if padded:
+        extra["attention_mask"] = (torch.arange(40)[None] >= torch.tensor([[0], [5]])).long()
+    expected = plain_loss(model, ids, labels, **extra)
+    actual = model.train().loss(ids, labels, **extra)
     assert abs(actual.item() - expected.item()) < 1e-6
     reference = gradients(model, expected)
     for name, gradient in gradients(model, actual).items():
@@ -144,11 +164,12 @@ def test_training_pass_in_float32_and_with_documents() -> None:
         assert relative_error(gradient, reference[name]) < 1e-5, name
 
 
-@pytest.mark.parametrize("compiled", [False, True])
-def test_autocast_is_at_least_as_exact_as_torchs(compiled: bool) -> None:
+@pytest.mark.parametrize("form", FORMS)
+def test_autocast_is_at_least_as_exact_as_torchs(
+    form: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     model = small_phi()
-    if compiled:
-        model.compile_kernels()
+    use_form(model, form, monkeypatch)
     ids, labels = random_ids(4, 64), random_ids(4, 64, seed=1)
     exact = gradients(model, plain_loss(model, ids, labels))
     with torch.autocast("cpu", torch.bfloat16):

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from phinery.model.kernels import PLAIN_KERNELS
+from phinery.model.kernels import default_kernels
 from phinery.train.compilation import compile_or_explain, is_worth_compiling
 from training_help import TrainerMaker, make_model
 
@@ -50,7 +50,7 @@ def test_a_compiled_run_learns_the_same(make_trainer: TrainerMaker) -> None:
     trainer = make_trainer(steps=4, compile=True, directory=make_trainer().directory / "compiled")
     compiled = trainer.fit()
     assert compiled.compiled
-    assert trainer.model.model.kernels is not PLAIN_KERNELS
+    assert trainer.model.model.kernels is not default_kernels()
     assert compiled.loss == pytest.approx(plain.loss, abs=1e-4)
 
 
@@ -63,8 +63,8 @@ def test_the_reason_is_one_line_and_the_generator_as_before() -> None:
         raise RuntimeError("\n  no working compiler\nSet TORCH_LOGS\n")
 
     assert compile_or_explain(model, fail) == "no working compiler"
-    assert model.model.kernels is PLAIN_KERNELS
-    assert all(layer.kernels is PLAIN_KERNELS for layer in model.model.layers)
+    assert model.model.kernels is default_kernels()
+    assert all(layer.kernels is default_kernels() for layer in model.model.layers)
     assert torch.equal(torch.get_rng_state(), before)
 
 

@@ -13,13 +13,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from phinery.model.attention import Rotation, Visibility, attend
 from phinery.model.cache import KVCache
 from phinery.model.config import PhiConfig
-from phinery.model.kernels import PLAIN_KERNELS, Kernels, compiled_kernels
+from phinery.model.kernels import Kernels, compiled_kernels, default_kernels
 from phinery.model.loss import linear_cross_entropy
 from phinery.model.training_block import training_block
-
-Rotation = tuple[Tensor, Tensor]
 
 
 class Phi(nn.Module):
@@ -143,7 +142,7 @@ class PhiDecoder(nn.Module):
             PhiBlock(config, index) for index in range(config.num_hidden_layers)
         )
         self.final_layernorm = nn.LayerNorm(config.hidden_size, eps=config.layer_norm_eps)
-        self.kernels = PLAIN_KERNELS
+        self.kernels = default_kernels()
 
     def use_kernels(self, kernels: Kernels) -> None:
         """Train with these element-wise functions."""
@@ -170,13 +169,13 @@ class PhiDecoder(nn.Module):
         _check_shapes(input_ids, past, attention_mask, position_ids, document_ids)
         if position_ids is None:
             position_ids = _positions(input_ids, attention_mask, past)
-        mask = attention_bias(input_ids, attention_mask, document_ids, past)
+        visibility = Visibility(input_ids, past, attention_mask, document_ids)
         rotation = rotary_angles(position_ids, self.config)
         hidden = self.embed_tokens(input_ids)
         if self.training and self.config.embd_pdrop:
             hidden = functional.dropout(hidden, self.config.embd_pdrop)
         for layer in self.layers:
-            hidden = layer(hidden, rotation, mask, cache)
+            hidden = layer(hidden, rotation, visibility, cache)
         if cache is not None:
             cache.length += input_ids.shape[1]
         return self.final_layernorm(hidden)
@@ -191,18 +190,16 @@ class PhiBlock(nn.Module):
         self.self_attn = PhiAttention(config, index)
         self.mlp = PhiMLP(config)
         self.dropout = config.resid_pdrop
-        self.kernels = PLAIN_KERNELS
+        self.kernels = default_kernels()
 
     def forward(
-        self, hidden: Tensor, rotation: Rotation, mask: Tensor | None, cache: KVCache | None
+        self, hidden: Tensor, rotation: Rotation, visibility: Visibility, cache: KVCache | None
     ) -> Tensor:
         """(batch, seq, hidden) in and out."""
         if cache is None and self.is_plain_training():
-            return training_block(
-                self, hidden, rotation, lambda query, key, value: attend(query, key, value, mask)
-            )
+            return training_block(self, hidden, rotation, visibility)
         normed = self.input_layernorm(hidden)
-        attention = self.self_attn(normed, rotation, mask, cache)
+        attention = self.self_attn(normed, rotation, visibility, cache)
         mlp = self.mlp(normed)
         if self.training and self.dropout:
             attention = functional.dropout(attention, self.dropout)
@@ -255,9 +252,9 @@ class PhiAttention(nn.Module):
         self.dense = nn.Linear(width, width)
 
     def forward(
-        self, normed: Tensor, rotation: Rotation, mask: Tensor | None, cache: KVCache | None
+        self, normed: Tensor, rotation: Rotation, visibility: Visibility, cache: KVCache | None
     ) -> Tensor:
-        """(batch, seq, hidden) in and out; `mask` None means plainly causal."""
+        """(batch, seq, hidden) in and out."""
         split = (*normed.shape[:2], self.config.num_attention_heads, self.config.head_dim)
         query = rotate(self.q_proj(normed).view(split), rotation).transpose(1, 2)
         key = rotate(self.k_proj(normed).view(split), rotation).transpose(1, 2)
@@ -265,27 +262,8 @@ class PhiAttention(nn.Module):
         if cache is not None:
             key, value = cache.append(self.index, key, value)
         dropout = self.config.attention_dropout if self.training else 0.0
-        mixed = attend(query, key, value, mask, dropout)
+        mixed = attend(query, key, value, visibility.mask, dropout)
         return self.dense(mixed.transpose(1, 2).flatten(2))
-
-
-def attend(
-    query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, dropout: float = 0.0
-) -> Tensor:
-    """Scaled dot-product attention, (batch, heads, seq, head_dim) in and out.
-
-    `mask` is boolean (batch, 1, queries, keys); None means causal when there are as many queries
-    as keys, and that a single query sees every key. Phi-2's scores overflow float16, so that type
-    is computed in float32.
-    """
-    dtype = query.dtype
-    if dtype == torch.float16:
-        query, key, value = query.float(), key.float(), value.float()
-    causal = mask is None and query.shape[2] > 1
-    mixed = functional.scaled_dot_product_attention(
-        query, key, value, attn_mask=mask, dropout_p=dropout, is_causal=causal
-    )
-    return mixed.to(dtype)
 
 
 def rotary_angles(position_ids: Tensor, config: PhiConfig) -> Rotation:
@@ -309,27 +287,6 @@ def rotate(heads: Tensor, rotation: Rotation) -> Tensor:
     half = cos.shape[-1]
     first, second, rest = heads.split((half, half, heads.shape[-1] - 2 * half), dim=-1)
     return torch.cat((first * cos - second * sin, second * cos + first * sin, rest), dim=-1)
-
-
-def attention_bias(
-    input_ids: Tensor, attention_mask: Tensor | None, document_ids: Tensor | None, past: int
-) -> Tensor | None:
-    """Boolean mask (batch, 1, seq, past + seq), True where a position may look; None: all before.
-
-    Every position sees itself, padding too, so that no row of the softmax is empty.
-    """
-    length = input_ids.shape[1]
-    if attention_mask is None and document_ids is None and (past == 0 or length == 1):
-        return None
-    total = past + length
-    keys = torch.arange(total, device=input_ids.device)
-    queries = keys[past:, None]
-    allowed = (keys <= queries)[None]
-    if document_ids is not None:
-        allowed = allowed & (document_ids[:, :, None] == document_ids[:, None, :])
-    if attention_mask is not None:
-        allowed = allowed & (attention_mask[:, None, :].bool() | (keys == queries))
-    return allowed[:, None]
 
 
 def _positions(input_ids: Tensor, attention_mask: Tensor | None, past: int) -> Tensor:

@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from phinery.model.kernels import PLAIN_KERNELS, Kernels
+from phinery.model.products import linear
 from phinery.model.training_block import Precision
 
 IGNORE_INDEX = -100
@@ -59,7 +60,7 @@ class _LinearCrossEntropy(torch.autograd.Function):
         multiply: torch.dtype,
         kernels: Kernels,
     ) -> Tensor:
-        rows, vocab = hidden.shape[0], weight.shape[0]
+        rows = hidden.shape[0]
         wants_hidden, wants_weight, wants_bias = ctx.needs_input_grad[:3]
         head, states, exact = weight.to(multiply), hidden.to(multiply), scale.dtype
         offset = bias.to(exact)
@@ -71,25 +72,24 @@ class _LinearCrossEntropy(torch.autograd.Function):
         row_scale = counted * scale
         total = torch.zeros_like(scale)
         chunk = min(rows, _CHUNK_ROWS)
-        buffer = torch.empty((chunk, vocab), dtype=multiply, device=hidden.device)
         for start in range(0, rows, chunk):
             part = slice(start, min(start + chunk, rows))
-            logits = torch.mm(states[part], head.T, out=buffer[: part.stop - start]).to(exact)
+            logits = linear(states[part], head)
             nll, grad = kernels.softmax_gradient(logits, offset, targets[part], row_scale[part])
             total += (nll * counted[part]).sum()
             if not (wants_hidden or wants_weight or wants_bias):
                 continue
-            grad.scatter_add_(1, targets[part], -row_scale[part])
             if grad_bias is not None:
                 grad_bias += grad.sum(0).to(grad_bias.dtype)
-            grad = grad.to(multiply)
             if grad_hidden is not None:
-                torch.mm(grad, head, out=grad_hidden[part])
+                grad_hidden[part] = linear(grad, head.T)
             if grad_weight is not None:
                 # The first chunk writes, so that the sum needs no zeroed memory.
                 torch.addmm(
                     grad_weight, grad.T, states[part], beta=float(start > 0), out=grad_weight
                 )
+            # Gone before the next chunk's are made.
+            del logits, grad
         ctx.gradients = tuple(
             None if gradient is None else gradient.to(dtype)
             for gradient, dtype in (

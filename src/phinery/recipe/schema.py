@@ -87,7 +87,10 @@ class Pretrain(Table):
     sequence_length: int = Field(256, ge=8, description="tokens of a training window")
     batch_size: int = Field(16, ge=1, description="windows of an optimiser step")
     micro_batch_size: int | None = Field(
-        None, ge=1, description="windows in memory at once; by default the whole batch"
+        None,
+        ge=1,
+        description="windows in memory at once; by default the whole batch on a GPU, "
+        "what suits the cache on a CPU",
     )
     learning_rate: float = Field(1e-3, gt=0, description="the peak of the schedule")
     schedule: Literal["constant", "linear", "cosine", "warmup-stable-decay"] = Field(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from phinery.model import Phi
-from phinery.model.kernels import PLAIN_KERNELS
+from phinery.model.kernels import default_kernels
 from phinery.train.generators import kept_torch_states
 
 # Compiling takes up to a minute the first time; a run should be several times longer.
@@ -28,7 +28,7 @@ def compile_or_explain(model: Phi, try_out: Callable[[], None]) -> str | None:
         with kept_torch_states(model.device):
             try_out()
     except RuntimeError as error:
-        model.model.use_kernels(PLAIN_KERNELS)
+        model.model.use_kernels(default_kernels())
         lines = [line.strip() for line in str(error).splitlines() if line.strip()]
         return lines[0] if lines else type(error).__name__
     return None

@@ -23,7 +23,11 @@ class TrainConfig:
     learning_rate: float
     """Peak of the schedule."""
     micro_batch_size: int | None = None
-    """Sequences in memory at once; the whole batch when None. Changes results by rounding only."""
+    """Sequences in memory at once; changes results by rounding only, but for dropout's draws.
+
+    None stands for the whole batch on a GPU, and on a CPU for as many as keep a layer's widest
+    activation in the cache (`phinery.train.splitting`).
+    """
     warmup_steps: int = 0
     schedule: Schedule = "warmup-stable-decay"
     decay_fraction: float = 0.2

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 
 def make_optimizer(
@@ -31,3 +33,22 @@ def set_learning_rate(optimizer: torch.optim.Optimizer, learning_rate: float) ->
     """Take the next step with this rate."""
     for group in optimizer.param_groups:
         group["lr"] = learning_rate
+
+
+def clipped_step(optimizer: torch.optim.AdamW, grad_norm: Tensor, max_norm: float) -> None:
+    """Take a step with gradients scaled down to `max_norm`, if `grad_norm`, theirs, is larger.
+
+    The same as `torch.nn.utils.clip_grad_norm_` and a step, but for rounding. Fused AdamW reads all
+    gradients anyway and divides them by `grad_scale`, its interface to `torch.amp.GradScaler`, so
+    clipping needs no pass of its own. `grad_norm` is finite, float32, of shape ().
+    """
+    scale = ((grad_norm + 1e-6) / max_norm).clamp(min=1.0)
+    if scale.item() == 1.0:
+        optimizer.step()
+        return
+    scaled: Any = optimizer
+    scaled.grad_scale = scale
+    try:
+        optimizer.step()
+    finally:
+        del scaled.grad_scale

@@ -30,9 +30,11 @@ from phinery.train.evaluation import HeldOutScore
 from phinery.train.identity import run_identity
 from phinery.train.interruption import Interrupted, noticed_interruption
 from phinery.train.limits import TORCH_DTYPES, DtypeName, faster_dtype, matmul_ceiling
-from phinery.train.optimizer import make_optimizer, set_learning_rate
+from phinery.train.memory import reused_memory
+from phinery.train.optimizer import clipped_step, make_optimizer, set_learning_rate
 from phinery.train.results import StepMetrics, TrainResult
 from phinery.train.schedule import learning_rate_scale
+from phinery.train.splitting import micro_batch_rows
 
 
 class TrainingDiverged(ValueError):
@@ -110,7 +112,7 @@ class Trainer:
         ValueError
             When the directory holds another run, or no checkpoint of it is intact.
         """
-        with noticed_interruption() as interruption:
+        with noticed_interruption() as interruption, reused_memory():
             self._begin()
             started: list[Callback] = []
             try:
@@ -148,13 +150,14 @@ class Trainer:
                 loss = self.model.loss(**micro_batch, reduction="sum") / tokens
             loss.backward()
             total_loss += loss.detach()
-        grad_norm = torch.nn.utils.clip_grad_norm_(self._weights, self.config.gradient_clip)
+        gradients = [weight.grad for weight in self._weights if weight.grad is not None]
+        grad_norm = torch.nn.utils.get_total_norm(gradients)
 
         learning_rate = self._learning_rate()
         set_learning_rate(self.optimizer, learning_rate)
         is_finite = bool(torch.isfinite(total_loss) & torch.isfinite(grad_norm))
         if is_finite:
-            self.optimizer.step()
+            clipped_step(self.optimizer, grad_norm, self.config.gradient_clip)
         self.optimizer.zero_grad()
 
         loss_value = total_loss.item()
@@ -284,8 +287,8 @@ class Trainer:
             )
 
     def _micro_batches(self, batch: Batch) -> Iterator[dict[str, Any]]:
-        """Arguments of `Phi.loss` for `micro_batch_size` rows after another."""
-        size = self.config.micro_batch_size or self.config.batch_size
+        """Arguments of `Phi.loss` for one micro-batch after another."""
+        size = self._micro_batch_size()
         for start in range(0, len(batch.input_ids), size):
             rows = slice(start, start + size)
             documents = batch.document_ids[rows] if self.config.separate_documents else None
@@ -294,6 +297,15 @@ class Trainer:
                 "labels": self._tensor(batch.labels[rows]),
                 "document_ids": None if documents is None else self._tensor(documents),
             }
+
+    def _micro_batch_size(self) -> int:
+        config = self.config
+        if config.micro_batch_size is not None:
+            return config.micro_batch_size
+        if self.model.device.type != "cpu":
+            return config.batch_size
+        mlp_size = self.model.config.mlp_size
+        return micro_batch_rows(config.batch_size, config.sequence_length, mlp_size)
 
     def _tensor(self, ids: NDArray[np.int64]) -> Tensor:
         return torch.from_numpy(ids).to(self.model.device)

@@ -1,0 +1,114 @@
+// Vectors of floats as wide as the target's registers, and what the kernels do with them.
+//
+// Written with the vector extensions of GCC and Clang, so that one source serves AVX-512, AVX2 and
+// the rest: the build compiles it once for each instruction set (see hatch_build.py).
+#pragma once
+
+#include <cstdint>
+#include <cstring>
+
+namespace phinery {
+
+#if defined(__AVX512F__)
+constexpr int kLanes = 16;
+#elif defined(__AVX__)
+constexpr int kLanes = 8;
+#else
+constexpr int kLanes = 4;
+#endif
+
+typedef float Vector __attribute__((vector_size(4 * kLanes)));
+typedef std::int32_t IntVector __attribute__((vector_size(4 * kLanes)));
+typedef std::uint32_t Bits __attribute__((vector_size(4 * kLanes)));
+typedef std::uint16_t HalfBits __attribute__((vector_size(2 * kLanes)));
+
+// The upper half of a float's bits.
+struct Bfloat16 {
+  std::uint16_t bits;
+};
+
+inline long round_up(long value, long step) { return (value + step - 1) / step * step; }
+
+inline Vector load(const float* from) {
+  Vector vector;
+  std::memcpy(&vector, from, sizeof vector);
+  return vector;
+}
+
+inline Vector load(const Bfloat16* from) {
+  HalfBits half;
+  std::memcpy(&half, from, sizeof half);
+  return reinterpret_cast<Vector>(__builtin_convertvector(half, Bits) << 16);
+}
+
+inline void store(float* to, Vector vector) { std::memcpy(to, &vector, sizeof vector); }
+
+// Rounds to nearest, ties to even; NaN stays NaN.
+inline void store(Bfloat16* to, Vector vector) {
+  const Bits bits = reinterpret_cast<Bits>(vector);
+  const Bits rounded = (bits + 0x7fffu + ((bits >> 16) & 1u)) >> 16;
+  const Bits quiet = (bits >> 16) | 0x40u;
+  const HalfBits half = __builtin_convertvector(vector == vector ? rounded : quiet, HalfBits);
+  std::memcpy(to, &half, sizeof half);
+}
+
+inline float load_one(const float* from) { return *from; }
+inline float load_one(const Bfloat16* from) {
+  const std::uint32_t bits = std::uint32_t{from->bits} << 16;
+  float value;
+  std::memcpy(&value, &bits, sizeof value);
+  return value;
+}
+
+inline void store_one(float* to, float value) { *to = value; }
+inline void store_one(Bfloat16* to, float value) {
+  std::uint32_t bits;
+  std::memcpy(&bits, &value, sizeof bits);
+  to->bits = value == value ? (bits + 0x7fffu + ((bits >> 16) & 1u)) >> 16 : (bits >> 16) | 0x40u;
+}
+
+inline Vector splat(float value) { return value - Vector{}; }
+
+inline IntVector count_from(int first) {
+  IntVector numbers;
+  for (int lane = 0; lane < kLanes; ++lane) numbers[lane] = first + lane;
+  return numbers;
+}
+
+inline float sum(Vector vector) {
+  float total = 0;
+  for (int lane = 0; lane < kLanes; ++lane) total += vector[lane];
+  return total;
+}
+
+inline float highest(Vector vector) {
+  float result = vector[0];
+  for (int lane = 1; lane < kLanes; ++lane) result = vector[lane] > result ? vector[lane] : result;
+  return result;
+}
+
+inline Vector larger(Vector one, Vector other) { return one > other ? one : other; }
+
+// e^x within 2 units in the last place: 2^n e^r with |r| <= ln 2 / 2, e^r by its Taylor polynomial
+// of degree 7. Below -87.3 it is 0, above 88.3 infinite.
+inline Vector exponential(Vector x) {
+  const Vector largest = splat(88.3f), least = splat(-87.3f);
+  const auto overflows = x > largest, vanishes = x < least;
+  x = overflows ? largest : x;
+  x = vanishes ? least : x;
+  const float magic = 12582912.0f;  // 1.5 x 2^23: adding it rounds to a whole number
+  const Vector n = (x * 1.44269504f + magic) - magic;
+  const Vector r = (x - n * 0.693359375f) + n * 2.12194440e-4f;  // ln 2 in two parts
+  Vector p = r * (1.0f / 5040) + 1.0f / 720;
+  p = p * r + 1.0f / 120;
+  p = p * r + 1.0f / 24;
+  p = p * r + 1.0f / 6;
+  p = p * r + 0.5f;
+  p = p * r + 1.0f;
+  p = p * r + 1.0f;
+  const IntVector power = (__builtin_convertvector(n, IntVector) + 127) << 23;
+  const Vector result = vanishes ? Vector{} : p * reinterpret_cast<Vector>(power);
+  return overflows ? splat(__builtin_inff()) : result;
+}
+
+}  // namespace phinery
