@@ -108,9 +108,9 @@ def test_a_run_is_the_textbooks(make_trainer: TrainerMaker, sampler: Sampler) ->
 def test_how_a_batch_is_split_makes_no_difference(
     make_trainer: TrainerMaker, holes: HolesSampler, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    mlp_size = make_model().config.mlp_size
     # What is left to the Trainer are three sequences at most, and so three, three and one.
-    monkeypatch.setattr(splitting, "CACHED_ELEMENTS", 3 * SEQUENCE_LENGTH * mlp_size)
+    monkeypatch.setattr(splitting, "CACHED_ELEMENTS", 1)
+    monkeypatch.setattr(splitting, "LEAST_TOKENS", 3 * SEQUENCE_LENGTH)
     loss_calls: list[int] = []
 
     def first_step(micro_batch_size: int | None) -> tuple[float, dict[str, torch.Tensor]]:
@@ -161,6 +161,7 @@ def test_on_a_gpu_a_batch_is_taken_whole(
     make_trainer: TrainerMaker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(splitting, "CACHED_ELEMENTS", 1)
+    monkeypatch.setattr(splitting, "LEAST_TOKENS", 1)
     trainer = make_trainer(batch_size=7)
     sizes: list[int] = []
     batch = trainer.sampler.batch(0, 7)

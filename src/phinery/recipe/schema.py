@@ -90,7 +90,7 @@ class Pretrain(Table):
         None,
         ge=1,
         description="windows in memory at once; by default the whole batch on a GPU, "
-        "what suits the cache on a CPU",
+        "about 2,048 tokens on a CPU",
     )
     learning_rate: float = Field(1e-3, gt=0, description="the peak of the schedule")
     schedule: Literal["constant", "linear", "cosine", "warmup-stable-decay"] = Field(

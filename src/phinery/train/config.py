@@ -25,8 +25,8 @@ class TrainConfig:
     micro_batch_size: int | None = None
     """Sequences in memory at once; changes results by rounding only, but for dropout's draws.
 
-    None stands for the whole batch on a GPU, and on a CPU for as many as keep a layer's widest
-    activation in the cache (`phinery.train.splitting`).
+    None stands for the whole batch on a GPU, and on a CPU for about 2,048 tokens
+    (`phinery.train.splitting`).
     """
     warmup_steps: int = 0
     schedule: Schedule = "warmup-stable-decay"
