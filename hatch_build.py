@@ -19,7 +19,11 @@ SOURCES = "native"
 PACKAGE = "src/phinery/model"
 FLAGS = ["-std=c++17", "-O3", "-fno-math-errno", "-fopenmp", "-fPIC", "-shared"]
 # Of x86-64 the levels that the kernels are written for; `phinery.model.native` takes the best.
-X86_TARGETS = {"x86-64-v4": ["-march=x86-64-v4"], "x86-64-v3": ["-march=x86-64-v3"]}
+X86_TARGETS = {
+    "x86-64-v4-bf16": ["-march=x86-64-v4", "-mavx512bf16"],
+    "x86-64-v4": ["-march=x86-64-v4"],
+    "x86-64-v3": ["-march=x86-64-v3"],
+}
 OTHER_TARGETS: dict[str, list[str]] = {"generic": []}
 
 

@@ -15,6 +15,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdlib>
+#include <type_traits>
 #include <vector>
 
 #include <omp.h>
@@ -67,16 +68,25 @@ void give_row(const float* from, T* to, long width, long half, const float* cos,
   for (long d = 2 * half; d < width; ++d) store_one(to + d, from[d] * scale);
 }
 
-// to (width x to_row) = transpose of from (rows x padded), rows padded with zeros to whole vectors.
-void transpose(const float* from, long rows, long padded, long width, float* to, long to_row) {
-  for (long start = 0; start < to_row; start += kLanes) {
-    const long count = std::min<long>(kLanes, rows - start);
-    for (long d = 0; d < width; ++d) {
-      Vector column = {};
-      for (long r = 0; r < count; ++r) column[r] = from[(start + r) * padded + d];
-      store(to + d * to_row + start, column);
+// to (width x to_row) = transpose of from (to_row x width, rows from_row apart), both counts being
+// whole vectors.
+void transpose(const float* from, long from_row, long width, float* to, long to_row) {
+  for (long start = 0; start < to_row; start += kLanes)
+    for (long d = 0; d < width; d += kLanes) {
+      Vector block[kLanes];
+      for (int r = 0; r < kLanes; ++r) block[r] = load(from + (start + r) * from_row + d);
+      transpose_block(block);
+      for (int r = 0; r < kLanes; ++r) store(to + (d + r) * to_row + start, block[r]);
     }
-  }
+}
+
+// Row pairs of from (rows x row) become rows of pairs in `to`; what an odd last row lacks is zero.
+void pair_rows(const float* from, long row, long rows, long width, float* to) {
+  for (long r = 0; r < rows; r += 2)
+    for (long d = 0; d < width; d += kLanes) {
+      const Vector second = r + 1 < rows ? load(from + (r + 1) * row + d) : Vector{};
+      store(to + r / 2 * row + d, pair_up(load(from + r * row + d), second));
+    }
 }
 
 // first[i]: the first position of i's document, which identifies it.
@@ -99,43 +109,66 @@ void label_documents(const std::int64_t* documents, long seq, std::int32_t* firs
   }
 }
 
-// Memory of one thread. `panel` rows are a vector longer than needed: else rows of 4,096 bytes fall
-// into the same few cache sets.
+// Memory of one thread. A matrix of rows x padded is kept in up to three forms, as the products want
+// it: `plain`; `transposed`; and `stacked`, which is plain, or pairs of rows where the products work
+// on pairs. `panel` rows are a vector longer than needed: else rows of 4,096 bytes fall into the same
+// few cache sets.
 struct Scratch {
   long keys, padded, panel;  // seq and width in whole vectors; floats of a panel's row
-  float *transposed_keys, *transposed_values, *plain_keys, *plain_values;
+  float *plain_keys, *transposed_keys, *stacked_keys;
+  float *plain_values, *transposed_values, *stacked_values;
   float *grad_keys, *grad_values;
-  float *queries, *results, *weights, *grad_weights, *inverse;
+  float *queries, *stacked_queries, *results, *stacked_results;
+  float *weights, *stacked_weights, *grad_scores, *stacked_grad_scores;
+  float* inverse;
   std::int32_t* first;
 
+  // Whole pairs of vectors, so that a row of floats turns into whole vectors of pairs.
+  static long padded_width(const Shape& shape) { return round_up(shape.width, 2 * kLanes); }
+  static long padded_keys(const Shape& shape) { return round_up(shape.seq, 2 * kLanes); }
+
   static long floats(const Shape& shape) {
-    const long keys = round_up(shape.seq, kLanes), padded = round_up(shape.width, kLanes);
-    return 6 * keys * padded + 2 * kQueries * padded + 2 * kQueries * (keys + kLanes) +
+    const long keys = padded_keys(shape), padded = padded_width(shape);
+    return 8 * keys * padded + 4 * kQueries * padded + 4 * kQueries * (keys + kLanes) +
            round_up(kQueries, kLanes) + keys;
   }
 
-  Scratch(const Shape& shape, float* memory)
-      : keys(round_up(shape.seq, kLanes)),
-        padded(round_up(shape.width, kLanes)),
-        panel(keys + kLanes) {
-    float** const arrays[] = {&transposed_keys, &transposed_values, &plain_keys,
-                              &plain_values,    &grad_keys,         &grad_values};
-    for (float** array : arrays) {
-      *array = memory;
-      memory += keys * padded;
-    }
-    queries = memory;
-    results = queries + kQueries * padded;
-    weights = results + kQueries * padded;
-    grad_weights = weights + kQueries * panel;
-    inverse = grad_weights + kQueries * panel;
-    first = reinterpret_cast<std::int32_t*>(inverse + round_up(kQueries, kLanes));
+  Scratch(const Shape& shape, bool paired, float* memory)
+      : keys(padded_keys(shape)), padded(padded_width(shape)), panel(keys + kLanes) {
+    const auto take = [&](long count) {
+      float* const start = memory;
+      memory += count;
+      return start;
+    };
+    const auto stacked = [&](float* plain, long count) { return paired ? take(count) : plain; };
+    plain_keys = take(keys * padded);
+    transposed_keys = take(keys * padded);
+    stacked_keys = stacked(plain_keys, keys * padded);
+    plain_values = take(keys * padded);
+    transposed_values = take(keys * padded);
+    stacked_values = stacked(plain_values, keys * padded);
+    grad_keys = take(keys * padded);
+    grad_values = take(keys * padded);
+    queries = take(kQueries * padded);
+    stacked_queries = stacked(queries, kQueries * padded);
+    results = take(kQueries * padded);
+    stacked_results = stacked(results, kQueries * padded);
+    weights = take(kQueries * panel);
+    stacked_weights = stacked(weights, kQueries * panel);
+    grad_scores = take(kQueries * panel);
+    stacked_grad_scores = stacked(grad_scores, kQueries * panel);
+    inverse = take(round_up(kQueries, kLanes));
+    first = reinterpret_cast<std::int32_t*>(take(keys));
   }
 };
 
 // One call's inputs and what every head's work needs.
 template <typename T>
 struct Task {
+  // Whether products work on pairs of bfloat16, and the number of pairs, or else of floats, in `n`.
+  static constexpr bool kPaired = kHasPairs && std::is_same_v<T, Bfloat16>;
+  static long words(long n) { return kPaired ? n / 2 : n; }
+
   Shape shape;
   const T *query, *key, *value;
   const float *cos, *sin;
@@ -157,9 +190,30 @@ Block block_at(const Scratch& scratch, long start, long seq, bool packed) {
   long from = 0;
   if (packed) {
     from = *std::min_element(scratch.first + start, scratch.first + start + rows);
-    from = from / kLanes * kLanes;
+    from = from / (2 * kLanes) * (2 * kLanes);
   }
-  return {start, rows, from, round_up(start + rows, kLanes) - from};
+  return {start, rows, from, round_up(start + rows, 2 * kLanes) - from};
+}
+
+// Rows from `from` on, `count` of them and zeros up to `all`.
+template <typename T>
+void take_plain(const T* from, float* to, const Scratch& s, const Shape& shape, long count, long all,
+                HeadRows rows) {
+  for (long i = 0; i < count; ++i)
+    take_row(from + rows.first + i * rows.step, to + i * s.padded, shape.width, s.padded, 0, nullptr,
+             nullptr, 1.0f);
+  std::fill(to + count * s.padded, to + all * s.padded, 0.0f);
+}
+
+// From the plain form of a matrix the other two; the plain one becomes pairs, if products want them.
+template <typename T>
+void arrange(float* plain, float* transposed, float* stacked, long rows, const Scratch& s) {
+  if (Task<T>::kPaired) {
+    if (stacked != nullptr) pair_rows(plain, s.padded, rows, s.padded, stacked);
+    for (long r = 0; r < rows; ++r) pair_neighbours(plain + r * s.padded, s.padded);
+  }
+  if (transposed != nullptr)
+    transpose(plain, s.padded, round_up(Task<T>::words(s.padded), kLanes), transposed, s.keys);
 }
 
 template <typename T>
@@ -169,15 +223,8 @@ void take_keys(const Task<T>& task, Scratch& s, long batch, HeadRows rows) {
     take_row(task.key + rows.first + i * rows.step, s.plain_keys + i * s.padded, shape.width,
              s.padded, shape.half, task.angles(task.cos, batch, i), task.angles(task.sin, batch, i),
              1.0f);
-  transpose(s.plain_keys, shape.seq, s.padded, shape.width, s.transposed_keys, s.keys);
-}
-
-template <typename T>
-void take_plain(const T* from, float* to, const Scratch& s, const Shape& shape, long count,
-                HeadRows rows) {
-  for (long i = 0; i < count; ++i)
-    take_row(from + rows.first + i * rows.step, to + i * s.padded, shape.width, s.padded, 0, nullptr,
-             nullptr, 1.0f);
+  std::fill(s.plain_keys + shape.seq * s.padded, s.plain_keys + s.keys * s.padded, 0.0f);
+  arrange<T>(s.plain_keys, s.transposed_keys, s.stacked_keys, s.keys, s);
 }
 
 // Queries of the block, rotated and scaled; then the exponentials of their scores less each row's
@@ -191,8 +238,10 @@ void weigh(const Task<T>& task, Scratch& s, const Block& block, long batch, Head
              s.padded, shape.half, task.angles(task.cos, batch, i), task.angles(task.sin, batch, i),
              task.scale());
   }
-  multiply(block.rows, block.length, shape.width, {s.queries, s.padded, 1},
-           s.transposed_keys + block.from, s.keys, s.weights, s.panel, false);
+  arrange<T>(s.queries, nullptr, s.stacked_queries, block.rows, s);
+  multiply<Task<T>::kPaired>(block.rows, block.length, task.words(s.padded),
+                             {s.queries, s.padded, 1}, s.transposed_keys + block.from, s.keys,
+                             s.weights, s.panel, false);
   const bool packed = task.documents != nullptr;
   for (long r = 0; r < block.rows; ++r) {
     float* const row = s.weights + r * s.panel;
@@ -229,13 +278,17 @@ void forward_head(const Task<T>& task, Scratch& s, long batch, long head, T* mix
   const bool packed = task.documents != nullptr;
   if (packed) label_documents(task.documents + batch * shape.seq, shape.seq, s.first);
   take_keys(task, s, batch, rows);
-  take_plain(task.value, s.plain_values, s, shape, shape.seq, rows);
+  take_plain(task.value, s.plain_values, s, shape, shape.seq, s.keys, rows);
+  arrange<T>(s.plain_values, nullptr, s.stacked_values, s.keys, s);
   for (long start = 0; start < shape.seq; start += kQueries) {
     const Block block = block_at(s, start, shape.seq, packed);
     weigh(task, s, block, batch, rows);
-    const long met = std::min(block.length, shape.seq - block.from);
-    multiply(block.rows, s.padded, met, {s.weights, s.panel, 1}, s.plain_values + block.from * s.padded,
-             s.padded, s.results, s.padded, false);
+    if (task.kPaired)
+      for (long r = 0; r < block.rows; ++r) pair_neighbours(s.weights + r * s.panel, block.length);
+    multiply<Task<T>::kPaired>(block.rows, s.padded, task.words(block.length),
+                               {s.weights, s.panel, 1},
+                               s.stacked_values + task.words(block.from) * s.padded, s.padded,
+                               s.results, s.padded, false);
     for (long r = 0; r < block.rows; ++r)
       give_row(s.results + r * s.padded, mixed + rows.first + (start + r) * rows.step, shape.width, 0,
                nullptr, nullptr, s.inverse[r]);
@@ -250,22 +303,23 @@ void backward_head(const Task<T>& task, Scratch& s, long batch, long head, const
   const bool packed = task.documents != nullptr;
   if (packed) label_documents(task.documents + batch * shape.seq, shape.seq, s.first);
   take_keys(task, s, batch, rows);
-  take_plain(task.value, s.plain_values, s, shape, shape.seq, rows);
-  transpose(s.plain_values, shape.seq, s.padded, shape.width, s.transposed_values, s.keys);
+  take_plain(task.value, s.plain_values, s, shape, shape.seq, s.keys, rows);
+  arrange<T>(s.plain_values, s.transposed_values, nullptr, s.keys, s);
   std::fill_n(s.grad_keys, s.keys * s.padded, 0.0f);
   std::fill_n(s.grad_values, s.keys * s.padded, 0.0f);
+  constexpr bool kPaired = Task<T>::kPaired;
   for (long start = 0; start < shape.seq; start += kQueries) {
     const Block block = block_at(s, start, shape.seq, packed);
-    const long met = std::min(block.length, shape.seq - block.from);
     weigh(task, s, block, batch, rows);
     const HeadRows grad_rows = {rows.first + start * rows.step, rows.step};
-    take_plain(grad_mixed, s.results, s, shape, block.rows, grad_rows);
-    multiply(block.rows, block.length, shape.width, {s.results, s.padded, 1},
-             s.transposed_values + block.from, s.keys, s.grad_weights, s.panel, false);
+    take_plain(grad_mixed, s.results, s, shape, block.rows, block.rows, grad_rows);
+    arrange<T>(s.results, nullptr, s.stacked_results, block.rows, s);
+    multiply<kPaired>(block.rows, block.length, task.words(s.padded), {s.results, s.padded, 1},
+                      s.transposed_values + block.from, s.keys, s.grad_scores, s.panel, false);
     for (long r = 0; r < block.rows; ++r) {
       // gradient of the scores = weights x (gradient of the weights - its mean under the weights)
       float* const weights = s.weights + r * s.panel;
-      float* const gradient = s.grad_weights + r * s.panel;
+      float* const gradient = s.grad_scores + r * s.panel;
       Vector total = {};
       for (long k = 0; k < block.length; k += kLanes) {
         const Vector weight = load(weights + k) * s.inverse[r];
@@ -276,14 +330,22 @@ void backward_head(const Task<T>& task, Scratch& s, long batch, long head, const
       for (long k = 0; k < block.length; k += kLanes)
         store(gradient + k, load(weights + k) * (load(gradient + k) - mean));
     }
-    float* const keys_met = s.grad_keys + block.from * s.padded;
-    float* const values_met = s.grad_values + block.from * s.padded;
-    multiply(met, s.padded, block.rows, {s.weights, 1, s.panel}, s.results, s.padded, values_met,
-             s.padded, true);
-    multiply(met, s.padded, block.rows, {s.grad_weights, 1, s.panel}, s.queries, s.padded, keys_met,
-             s.padded, true);
-    multiply(block.rows, s.padded, met, {s.grad_weights, s.panel, 1},
-             s.plain_keys + block.from * s.padded, s.padded, s.results, s.padded, false);
+    if (kPaired) {
+      pair_rows(s.weights, s.panel, block.rows, block.length, s.stacked_weights);
+      pair_rows(s.grad_scores, s.panel, block.rows, block.length, s.stacked_grad_scores);
+      for (long r = 0; r < block.rows; ++r)
+        pair_neighbours(s.grad_scores + r * s.panel, block.length);
+    }
+    const long depth = kPaired ? (block.rows + 1) / 2 : block.rows;
+    multiply<kPaired>(block.length, s.padded, depth, {s.stacked_weights, 1, s.panel},
+                      s.stacked_results, s.padded, s.grad_values + block.from * s.padded, s.padded,
+                      true);
+    multiply<kPaired>(block.length, s.padded, depth, {s.stacked_grad_scores, 1, s.panel},
+                      s.stacked_queries, s.padded, s.grad_keys + block.from * s.padded, s.padded,
+                      true);
+    multiply<kPaired>(block.rows, s.padded, task.words(block.length), {s.grad_scores, s.panel, 1},
+                      s.stacked_keys + task.words(block.from) * s.padded, s.padded, s.results,
+                      s.padded, false);
     for (long r = 0; r < block.rows; ++r)
       give_row(s.results + r * s.padded, grad_query + rows.first + (start + r) * rows.step,
                shape.width, shape.half, task.angles(task.cos, batch, start + r),
@@ -299,13 +361,14 @@ void backward_head(const Task<T>& task, Scratch& s, long batch, long head, const
 
 // Calls work(scratch, batch, head) for every head, on `threads` threads. False without memory.
 template <typename Work>
-bool for_every_head(const Shape& shape, int threads, const Work& work) {
+bool for_every_head(const Shape& shape, bool paired, int threads, const Work& work) {
   const long each = round_up(Scratch::floats(shape) * static_cast<long>(sizeof(float)), kAlignment);
   char* const memory = static_cast<char*>(std::aligned_alloc(kAlignment, each * threads));
   if (memory == nullptr) return false;
 #pragma omp parallel num_threads(threads)
   {
-    Scratch scratch(shape, reinterpret_cast<float*>(memory + each * omp_get_thread_num()));
+    float* const mine = reinterpret_cast<float*>(memory + each * omp_get_thread_num());
+    Scratch scratch(shape, paired, mine);
 #pragma omp for schedule(dynamic)
     for (long task = 0; task < shape.batch * shape.heads; ++task)
       work(scratch, task / shape.heads, task % shape.heads);
@@ -323,7 +386,7 @@ Task<T> task_of(const Shape& shape, const void* query, const void* key, const vo
 
 template <typename T>
 bool forward(const Task<T>& task, int threads, void* mixed) {
-  return for_every_head(task.shape, threads, [&](Scratch& scratch, long batch, long head) {
+  return for_every_head(task.shape, task.kPaired, threads, [&](Scratch& scratch, long batch, long head) {
     forward_head(task, scratch, batch, head, static_cast<T*>(mixed));
   });
 }
@@ -331,7 +394,7 @@ bool forward(const Task<T>& task, int threads, void* mixed) {
 template <typename T>
 bool backward(const Task<T>& task, int threads, const void* grad_mixed, void* grad_query,
               void* grad_key, void* grad_value) {
-  return for_every_head(task.shape, threads, [&](Scratch& scratch, long batch, long head) {
+  return for_every_head(task.shape, task.kPaired, threads, [&](Scratch& scratch, long batch, long head) {
     backward_head(task, scratch, batch, head, static_cast<const T*>(grad_mixed),
                   static_cast<T*>(grad_query), static_cast<T*>(grad_key),
                   static_cast<T*>(grad_value));

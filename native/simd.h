@@ -7,6 +7,10 @@
 #include <cstdint>
 #include <cstring>
 
+#if defined(__AVX512BF16__)
+#include <immintrin.h>
+#endif
+
 namespace phinery {
 
 #if defined(__AVX512F__)
@@ -52,6 +56,40 @@ inline void store(Bfloat16* to, Vector vector) {
   std::memcpy(to, &half, sizeof half);
 }
 
+// Words of two bfloat16, `first` in the lower half: what the dot product of pairs works on. They are
+// kept in memory and vectors of floats, of which they have the size.
+#if defined(__AVX512BF16__)
+constexpr bool kHasPairs = true;
+inline Vector pair_up(Vector first, Vector second) {
+  const Bits low = reinterpret_cast<Bits>(first), high = reinterpret_cast<Bits>(second);
+  const Bits low_rounded = (low + 0x7fffu + ((low >> 16) & 1u)) >> 16;
+  const Bits high_rounded = (high + 0x7fffu + ((high >> 16) & 1u)) & 0xffff0000u;
+  return reinterpret_cast<Vector>(low_rounded | high_rounded);
+}
+// sum + the dot product of one pair with each pair of `columns`, in float32.
+inline Vector dot_pairs(Vector sum, const float* pair, Vector columns) {
+  int word;
+  std::memcpy(&word, pair, sizeof word);
+  return reinterpret_cast<Vector>(_mm512_dpbf16_ps(
+      reinterpret_cast<__m512>(sum), reinterpret_cast<__m512bh>(_mm512_set1_epi32(word)),
+      reinterpret_cast<__m512bh>(columns)));
+}
+// Turns `count` floats, a multiple of two vectors or less padding, into count / 2 pairs of
+// neighbours, in place.
+inline void pair_neighbours(float* row, long count) {
+  for (long i = 0; i < count; i += 2 * kLanes) {
+    const auto second = reinterpret_cast<__m512>(load(row + i + kLanes));
+    const auto first = reinterpret_cast<__m512>(load(row + i));
+    store(row + i / 2, reinterpret_cast<Vector>(_mm512_cvtne2ps_pbh(second, first)));
+  }
+}
+#else
+constexpr bool kHasPairs = false;
+inline Vector pair_up(Vector first, Vector) { return first; }
+inline Vector dot_pairs(Vector sum, const float*, Vector) { return sum; }
+inline void pair_neighbours(float*, long) {}
+#endif
+
 inline float load_one(const float* from) { return *from; }
 inline float load_one(const Bfloat16* from) {
   const std::uint32_t bits = std::uint32_t{from->bits} << 16;
@@ -88,6 +126,32 @@ inline float highest(Vector vector) {
 }
 
 inline Vector larger(Vector one, Vector other) { return one > other ? one : other; }
+
+// Turns kLanes rows of kLanes floats into their columns: in log2(kLanes) rounds, each of which swaps
+// off-diagonal blocks of twice the size.
+inline void transpose_block(Vector* rows) {
+#if defined(__clang__)
+  Vector columns[kLanes];
+  for (int r = 0; r < kLanes; ++r)
+    for (int c = 0; c < kLanes; ++c) columns[c][r] = rows[r][c];
+  for (int r = 0; r < kLanes; ++r) rows[r] = columns[r];
+#else
+#pragma GCC unroll 4
+  for (int step = 1; step < kLanes; step *= 2) {
+    IntVector lower, upper;
+    for (int lane = 0; lane < kLanes; ++lane) {
+      lower[lane] = lane & step ? kLanes + lane - step : lane;
+      upper[lane] = lane & step ? kLanes + lane : lane + step;
+    }
+    for (int r = 0; r < kLanes; ++r) {
+      if (r & step) continue;
+      const Vector one = rows[r], other = rows[r + step];
+      rows[r] = __builtin_shuffle(one, other, lower);
+      rows[r + step] = __builtin_shuffle(one, other, upper);
+    }
+  }
+#endif
+}
 
 // e^x within 2 units in the last place: 2^n e^r with |r| <= ln 2 / 2, e^r by its Taylor polynomial
 // of degree 7. Below -87.3 it is 0, above 88.3 infinite.

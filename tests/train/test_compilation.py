@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from phinery.model import native
 from phinery.model.kernels import default_kernels
 from phinery.train.compilation import compile_or_explain, is_worth_compiling
 from training_help import TrainerMaker, make_model
@@ -68,7 +69,28 @@ def test_the_reason_is_one_line_and_the_generator_as_before() -> None:
     assert torch.equal(torch.get_rng_state(), before)
 
 
-def test_only_long_runs_are_worth_compiling(make_trainer: TrainerMaker) -> None:
-    assert is_worth_compiling(operations=1e15, matmul_rate=1e12)
-    assert not is_worth_compiling(operations=1e13, matmul_rate=1e12)
+def test_only_long_runs_without_the_kernels_are_worth_compiling(
+    make_trainer: TrainerMaker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cpu, gpu = torch.device("cpu"), torch.device("cuda")
+    assert is_worth_compiling(1e15, 1e12, gpu)
+    assert not is_worth_compiling(1e13, 1e12, gpu)
+    monkeypatch.setattr(native, "is_available", lambda: True)
+    assert not is_worth_compiling(1e15, 1e12, cpu)
+    assert is_worth_compiling(1e15, 1e12, gpu)
+    monkeypatch.setattr(native, "is_available", lambda: False)
+    assert is_worth_compiling(1e15, 1e12, cpu)
     assert not make_trainer(compile="auto").fit().compiled
+
+
+@pytest.mark.parametrize("available", [True, False])
+def test_a_run_without_the_kernels_says_so(
+    make_trainer: TrainerMaker, monkeypatch: pytest.MonkeyPatch, available: bool
+) -> None:
+    monkeypatch.setattr(native, "is_available", lambda: available)
+    monkeypatch.setattr(native, "takes", lambda *tensors: False)
+    notes: list[str] = []
+    trainer = make_trainer(steps=1)
+    trainer.note = notes.append
+    trainer.fit()
+    assert any("C++ compiler" in note for note in notes) is not available

@@ -33,6 +33,14 @@ def is_available() -> bool:
     return _library() is not None
 
 
+def build() -> str | None:
+    """Instruction set of the kernels that are used, as `hatch_build.py` names it; None: there are
+    none.
+    """
+    library = _library()
+    return library and Path(library._name).stem.removeprefix("libphinery-")
+
+
 def takes(*tensors: Tensor) -> bool:
     """Whether the kernels can work on these: contiguous, float32 or bfloat16 alike, on the CPU."""
     return (
@@ -153,6 +161,8 @@ def _targets() -> list[str]:
     features = torch.cpu.get_capabilities()
     wide = ("avx512_f", "avx512_bw", "avx512_cd", "avx512_dq", "avx512_vl")
     targets = ["x86-64-v4"] if all(features.get(name) for name in wide) else []
+    if targets and features.get("avx512_bf16"):
+        targets.insert(0, "x86-64-v4-bf16")
     if all(features.get(name) for name in ("avx2", "fma3", "bmi2", "f16c")):
         targets.append("x86-64-v3")
     return targets

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from phinery.model import Phi
+import torch
+
+from phinery.model import Phi, native
 from phinery.model.kernels import default_kernels
 from phinery.train.generators import kept_torch_states
 
@@ -12,9 +14,13 @@ from phinery.train.generators import kept_torch_states
 _WORTHWHILE_SECONDS = 180.0
 
 
-def is_worth_compiling(operations: float, matmul_rate: float) -> bool:
-    """Whether a run of so many operations lasts long enough, were it as fast as can be."""
-    return operations / matmul_rate > _WORTHWHILE_SECONDS
+def is_worth_compiling(operations: float, matmul_rate: float, device: torch.device) -> bool:
+    """Whether a run of so many operations lasts long enough, were it as fast as can be.
+
+    On a CPU with the C++ kernels there is nothing left for it to gain.
+    """
+    has_kernels = device.type == "cpu" and native.is_available()
+    return not has_kernels and operations / matmul_rate > _WORTHWHILE_SECONDS
 
 
 def compile_or_explain(model: Phi, try_out: Callable[[], None]) -> str | None:

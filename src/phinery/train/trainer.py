@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from phinery.data import Batch, Sampler
-from phinery.model import Phi
+from phinery.model import Phi, native
 from phinery.model.loss import IGNORE_INDEX
 from phinery.train import checkpoint
 from phinery.train.callbacks import Callback, Checkpoints, MetricsLog
@@ -239,6 +239,11 @@ class Trainer:
             self._note_changes(chosen)
         elif self.step == 0:
             torch.manual_seed(self.config.seed)
+        if self.model.device.type == "cpu" and not native.is_available():
+            self.note(
+                "training is slower without the C++ kernels: install a C++ compiler and then "
+                "Phinery again"
+            )
         self.dtype = chosen.get("dtype") or self._wanted_dtype()
         if self.step < self.config.steps:
             self.compiled = self._wants_compile(chosen.get("compiled")) and self._compile()
@@ -253,7 +258,8 @@ class Trainer:
             return self.config.compile
         if before is not None:
             return before
-        return is_worth_compiling(self._operations(self.config.steps), self.matmul_rate)
+        operations = self._operations(self.config.steps)
+        return is_worth_compiling(operations, self.matmul_rate, self.model.device)
 
     def _compile(self) -> bool:
         """Compile the model, or say why not; whether it worked."""
@@ -353,7 +359,11 @@ class Trainer:
 
 def _environment() -> dict[str, Any]:
     """What decides how sums are rounded."""
-    return {"threads": torch.get_num_threads(), "torch": str(torch.__version__)}
+    return {
+        "threads": torch.get_num_threads(),
+        "torch": str(torch.__version__),
+        "kernels": native.build() or "torch",
+    }
 
 
 def _note_on_stderr(line: str) -> None:
