@@ -90,7 +90,7 @@ def test_a_run_without_the_kernels_says_so(
     monkeypatch.setattr(native, "is_available", lambda: available)
     monkeypatch.setattr(native, "takes", lambda *tensors: False)
     notes: list[str] = []
-    trainer = make_trainer(steps=1)
+    trainer = make_trainer(steps=3)
     trainer.note = notes.append
     trainer.fit()
     assert any("C++ compiler" in note for note in notes) is not available
