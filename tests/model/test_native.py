@@ -108,8 +108,8 @@ def test_attention(
         native.attention_forward(*qkv, cos, sin, given_ids),
         *native.attention_backward(*qkv, cos, sin, given_ids, grad),
     )
-    # One rounding of the result errs by 2e-3 at most. Where products are of bfloat16 pairs, weights,
-    # their gradient, and rotated queries and keys are rounded as well.
+    # One rounding of the result errs by 2e-3 at most. Where products are of bfloat16 pairs, the
+    # weights, their gradient, and rotated queries and keys are rounded as well.
     rounded = 8e-3 if str(native.build()).endswith("bf16") else 4e-3
     limit = 3e-6 if dtype == torch.float32 else rounded
     for one, other in zip(actual, expected, strict=True):
