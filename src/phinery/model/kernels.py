@@ -112,10 +112,11 @@ def default_kernels() -> Kernels:
 def compiled_kernels() -> Kernels:
     """Every kernel through `torch.compile`, which builds each on its first call (a second or two).
 
-    The build is kept by torch in its cache directory, so that later processes start at once.
+    The build is kept by torch in its cache directory, so that later processes start at once. A
+    function that has been built for many shapes runs plain for further ones.
     """
     compiled: dict[str, Any] = {
-        field.name: torch.compile(getattr(PLAIN_KERNELS, field.name), fullgraph=True)
+        field.name: torch.compile(getattr(PLAIN_KERNELS, field.name))
         for field in dataclasses.fields(Kernels)
     }
     return Kernels(**compiled)
