@@ -2,8 +2,9 @@
 //
 // Queries, keys and values come as the projections write them, (batch, seq, heads x width), and so
 // go the result and the gradients: rotation and change of layout happen while a head is copied into
-// the caches. All arithmetic is in float32. A head is one thread's from start to end, in a fixed
-// order, so results do not depend on the number of threads.
+// the caches. Arithmetic is in float32, except that products of bfloat16 are those of pairs where the
+// processor has them (AVX512-BF16): factors rounded to bfloat16, sums in float32. A head is one
+// thread's from start to end, in a fixed order, so results do not depend on the number of threads.
 //
 // For one head (seq x width, widths padded to whole vectors) a block of kQueries queries at a time:
 //   scores (queries x keys) = queries x keys^T, softmax over each row's visible keys,

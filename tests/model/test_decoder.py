@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from phinery.model import KVCache, Phi, native, preset
+from phinery.model import KVCache, Phi, native, preset, training_block
 from phinery.model.kernels import PLAIN_KERNELS
 from phinery.model.loss import linear_cross_entropy
 
@@ -164,10 +164,14 @@ def test_training_pass_in_float32_and_with_documents(
         assert relative_error(gradient, reference[name]) < 1e-5, name
 
 
+@pytest.mark.parametrize("products", ["bfloat16", "float32"])
 @pytest.mark.parametrize("form", FORMS)
 def test_autocast_is_at_least_as_exact_as_torchs(
-    form: str, monkeypatch: pytest.MonkeyPatch
+    form: str, products: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    # Both kinds of processor, whichever this is.
+    is_short = products == "bfloat16"
+    monkeypatch.setattr(training_block, "multiplies_bfloat16", lambda device: is_short)
     model = small_phi()
     use_form(model, form, monkeypatch)
     ids, labels = random_ids(4, 64), random_ids(4, 64, seed=1)

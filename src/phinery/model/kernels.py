@@ -127,6 +127,8 @@ def _native_gelu(pre: Tensor) -> Tensor:
 
 
 def _native_gelu_backward(grad: Tensor, pre: Tensor) -> tuple[Tensor, Tensor]:
+    # Activations may be kept in a smaller type than the products have.
+    pre = pre.to(grad.dtype)
     if native.takes(grad, pre):
         return native.gelu_backward(grad, pre)
     return gelu_backward(grad, pre)
