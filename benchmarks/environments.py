@@ -16,12 +16,13 @@ ENVIRONMENTS = HERE / ".environments"
 TORCH = "torch==2.13.0"
 
 
-def environment(name: str) -> Path:
+def environment(name: str, *, torch: bool = True) -> Path:
     """The python of peer `name`, whose requirements are in `peers/NAME.txt`.
 
     The environment is made when it is absent or older than its requirement file, which takes
     minutes and the network. TORCH in the process environment names another build of torch (a wheel
-    file, or a CPU or CUDA version), as in the Makefile. Raises CalledProcessError when pip fails.
+    file, or a CPU or CUDA version), as in the Makefile; `torch=False` leaves it out. Raises
+    CalledProcessError when pip fails.
     """
     requirements = HERE / "peers" / f"{name}.txt"
     folder = ENVIRONMENTS / name
@@ -38,7 +39,8 @@ def environment(name: str) -> Path:
         shutil.rmtree(folder)
     subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True)
     install = [str(python), "-m", "pip", "install", "--quiet"]
-    subprocess.run([*install, os.environ.get("TORCH", TORCH)], check=True)
+    if torch:
+        subprocess.run([*install, os.environ.get("TORCH", TORCH)], check=True)
     subprocess.run([*install, "-r", str(requirements)], check=True)
     made_from.write_text(wanted, encoding="utf-8")
     return python

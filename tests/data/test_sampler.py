@@ -4,6 +4,7 @@ import itertools
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from phinery.data import Document, Sampler, TokenShards, write_shards
+from phinery.data.sampler import Order
 from phinery.text import Tokenizer
 
 EOS_ID = 256
@@ -116,6 +118,61 @@ def test_the_order_never_changes():
     assert [order.window(i) for i in (0, 1, 2, 98, 99, 10**9)] == [167, 747, 687, 207, 288, 383]
 
 
+@given(size=sizes, seed=st.integers(0, 99), epoch=st.integers(0, 10**6), share=st.floats(0.01, 1))
+def test_by_difficulty_windows_move_among_their_neighbours(
+    size: tuple[int, int], seed: int, epoch: int, share: float
+):
+    length, tokens = size
+    windows = len(sampler(tokens, length))
+    span = max(1, round(share * windows))
+    order = Sampler(
+        Numbers(tokens), sequence_length=length, seed=seed, order="difficulty", span=span
+    )
+    assert len(order) == span
+    starts = np.array([order.window(epoch * span + place) for place in range(span)])
+    shifts = starts % length
+    assert (shifts == shifts[0]).all()
+    assert len(set(starts)) == span
+    assert starts.min() >= 0
+    assert starts.max() + length + 1 <= tokens
+    moved = (starts - starts[0] % length) // length - np.arange(span) * windows // span
+    assert np.abs(moved).max() < -(-windows // 32)
+
+
+def test_by_difficulty_neighbours_are_mixed_and_every_epoch_differs():
+    order = Sampler(Numbers(32_001), sequence_length=4, seed=5, order="difficulty")
+    count = len(order)
+    epochs = np.array([order.window(i) for i in range(2 * count)]).reshape(2, count) // 4
+    assert not np.array_equal(epochs[0], epochs[1])
+    for places in epochs:
+        moved = np.abs(places - np.arange(count))
+        assert 250 > moved.max() > 150, "a stretch has 250 windows"
+        assert np.mean(moved) == pytest.approx(250 / 3, rel=0.1)
+    crossed = [set(places[1000:1250]) for places in epochs]
+    assert crossed[0] != crossed[1], "the stretches begin elsewhere"
+
+
+def test_the_order_by_difficulty_never_changes():
+    order = Sampler(Numbers(1000), sequence_length=2, seed=42, order="difficulty")
+    assert [order.window(i) for i in (0, 1, 2, 250, 497, 498)] == [5, 1, 3, 493, 969, 979]
+
+
+def test_a_fingerprint_is_of_files_and_order(tmp_path: Path, byte_tokenizer: Tokenizer):
+    documents = [Document(str(n), f"document number {n}", "s") for n in range(50)]
+    write_shards(documents, byte_tokenizer, tmp_path / "s", heldout_share=0)
+    shards = TokenShards.open(tmp_path / "s")
+
+    def fingerprint(seed: int = 1, order: Order = "random") -> dict[str, Any]:
+        return Sampler(shards, sequence_length=8, seed=seed, order=order).fingerprint()
+
+    base = fingerprint()
+    assert base == fingerprint()
+    assert (base["seed"], base["tokens"]) == (1, shards.num_tokens)
+    for other in (fingerprint(seed=2), fingerprint(order="difficulty")):
+        assert other["order_sha256"] != base["order_sha256"]
+        assert other["shards_sha256"] == base["shards_sha256"]
+
+
 def test_another_process_gives_the_same_order(tmp_path: Path, byte_tokenizer: Tokenizer):
     documents = [Document(str(n), f"document number {n}", "s") for n in range(200)]
     write_shards(documents, byte_tokenizer, tmp_path / "s", shard_tokens=333)
@@ -141,3 +198,9 @@ def test_mistakes_are_told():
         sampler(10, 0)
     with pytest.raises(ValueError, match="counted from 0"):
         sampler(11, 10).window(-1)
+    with pytest.raises(ValueError, match="no order 'size': random and difficulty exist"):
+        Sampler(Numbers(99), sequence_length=4, seed=1, order="size")  # pyright: ignore[reportArgumentType]
+    with pytest.raises(ValueError, match="span is 30: .* from 1 to the 23 windows"):
+        Sampler(Numbers(99), sequence_length=4, seed=1, order="difficulty", span=30)
+    with pytest.raises(ValueError, match="span is 3: "):
+        Sampler(Numbers(99), sequence_length=4, seed=1, span=3)

@@ -159,8 +159,9 @@ def test_fields_of_the_manifest_cannot_be_taken(tokenizer: Tokenizer, tmp_path: 
         write_shards([], tokenizer, tmp_path / "s", shard_tokens=0)
 
 
+@pytest.mark.parametrize("workers", [1, 3])
 def test_documents_are_taken_in_batches_and_progress_told(
-    tokenizer: Tokenizer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tokenizer: Tokenizer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, workers: int
 ):
     monkeypatch.setattr(shards, "_BATCH_CHARACTERS", 1000)
     taken: list[int] = []
@@ -170,13 +171,63 @@ def test_documents_are_taken_in_batches_and_progress_told(
         for number in range(50):
             taken.append(number)
             # What was taken and not yet told of is what is held in memory.
-            assert len(taken) - (told[-1][0] if told else 0) <= 5
+            ahead = 1 if workers == 1 else workers + 1
+            assert len(taken) - (told[-1][0] if told else 0) <= 4 * ahead + 1
             yield Document(str(number), "x" * 200, "s")
 
-    write_shards(documents(), tokenizer, tmp_path / "s", on_progress=lambda *n: told.append(n))
+    write_shards(
+        documents(),
+        tokenizer,
+        tmp_path / "s",
+        workers=workers,
+        on_progress=lambda *n: told.append(n),
+    )
     assert told[-1] == (50, 50 * 200)
     assert told == sorted(told)
     assert len(told) >= 10
+
+
+def test_the_files_are_the_same_with_any_number_of_workers(
+    tokenizer: Tokenizer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(shards, "_BATCH_CHARACTERS", 500)
+    texts = [f"{'    ' * (n % 7)}document {n} of {EOS}\x00\n\n{'é' * n}" for n in range(120)]
+    files: list[dict[str, bytes]] = []
+    for workers in (1, 2, 5, None):
+        folder = tmp_path / str(workers)
+        write_shards(
+            documents_of(texts),
+            tokenizer,
+            folder,
+            shard_tokens=700,
+            heldout_share=0.2,
+            workers=workers,
+        )
+        assert texts_in(TokenShards.open(folder, "heldout"), tokenizer)
+        files.append(
+            {
+                str(path.relative_to(folder)): path.read_bytes()
+                for path in folder.rglob("*")
+                if path.is_file()
+            }
+        )
+    assert len(files[0]) > 8
+    assert all(other == files[0] for other in files)
+    with pytest.raises(ValueError, match="workers is 0"):
+        write_shards([], tokenizer, tmp_path / "s", workers=0)
+
+
+def test_what_is_held_out_can_be_decided_otherwise(tokenizer: Tokenizer, tmp_path: Path):
+    texts = [f"document {number}" for number in range(20)]
+    write_shards(
+        documents_of(texts),
+        tokenizer,
+        tmp_path / "s",
+        held_out=lambda document: int(document.id[1:]) % 5 == 0,
+    )
+    assert texts_in(TokenShards.open(tmp_path / "s", "heldout"), tokenizer) == texts[::5]
+    train = texts_in(TokenShards.open(tmp_path / "s"), tokenizer)
+    assert train == [text for number, text in enumerate(texts) if number % 5]
 
 
 def test_a_failing_reader_leaves_the_old_shards(tokenizer: Tokenizer, tmp_path: Path):

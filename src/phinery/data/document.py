@@ -13,7 +13,8 @@ class Document:
 
     `id` is unique within a corpus and the same on every reading; `source` is the collection that
     the document is counted under; `language` is an ISO 639-1 code; `kind` says what sort of text it
-    is, such as "code".
+    is, such as "code". Documents of one `cluster` are near-duplicates of each other; `difficulty`
+    orders a curriculum, greater is harder.
     """
 
     id: str
@@ -22,6 +23,8 @@ class Document:
     url: str | None = None
     language: str | None = None
     kind: str | None = None
+    cluster: str | None = None
+    difficulty: float | None = None
 
 
 @dataclass

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +16,7 @@ from numpy.typing import NDArray
 from phinery.data.document import Document
 from phinery.data.heldout import is_held_out
 from phinery.files import ManifestError, atomic_directory, read_manifest
-from phinery.text import Tokenizer
+from phinery.text import Tokenizer, available_cores
 
 KIND = "token-shards"
 SPLITS = ("train", "heldout")
@@ -24,6 +26,9 @@ _BATCH_CHARACTERS = 2**20
 _MOST_SOURCES = 1000
 _MOST_OPEN = 256
 _CHUNK = 2**20
+
+_Item = TypeVar("_Item")
+_Result = TypeVar("_Result")
 
 
 @dataclass
@@ -74,8 +79,8 @@ class _SplitWriter:
         self._written = 0
         self._file: BinaryIO | None = None
 
-    def write(self, ids: list[int]) -> None:
-        tokens = np.array(ids, dtype=self._dtype)
+    def write(self, ids: NDArray[np.uint32]) -> None:
+        tokens = ids.astype(self._dtype)
         while len(tokens):
             number, offset = divmod(self._written, self._shard_tokens)
             if offset == 0:
@@ -101,19 +106,31 @@ def write_shards(
     *,
     shard_tokens: int = 2**24,
     heldout_share: float = 0.01,
+    held_out: Callable[[Document], bool] | None = None,
+    workers: int | None = None,
     on_progress: Callable[[int, int], None] | None = None,
     **manifest_fields: Any,
 ) -> ShardsSummary:
     """Encode documents, each followed by the end-of-text token, into `directory`, or replace it.
 
-    `is_held_out` of its text decides whether a document goes to "train" or "heldout"; the order
-    stays. `on_progress` is told the documents and bytes done so far after every batch;
-    `manifest_fields` are written into the manifest. Documents are held in memory one batch at a
-    time. Raises ValueError for a share outside [0, 1], for text that is not valid Unicode and when
-    `directory` holds something else than shards; then what was there stays as it was.
+    `is_held_out` of its text decides whether a document goes to "train" or "heldout", or `held_out`
+    of the document, if given (the manifest then still says `heldout_share`, the share that was
+    aimed at); the order stays. `workers` threads encode, by default one for each core that this
+    process may use; the files are the same with any number. `on_progress` is told the documents and
+    bytes done so far after every batch; `manifest_fields` are written into the manifest. Documents
+    are held in memory a batch of a million characters for each worker and one more. Raises
+    ValueError for a share outside [0, 1], for text that is not valid Unicode and when `directory`
+    holds something else than shards; then what was there stays as it was.
     """
+    if workers is None:
+        workers = available_cores()
+    if workers < 1:
+        raise ValueError(f"workers is {workers}, but one at least must do the work")
+    if not 0 <= heldout_share <= 1:
+        raise ValueError(f"the held-out share is {heldout_share}, but must be between 0 and 1")
     if shard_tokens < 1:
         raise ValueError(f"shard_tokens is {shard_tokens}, but a shard holds one token at least")
+    decide = held_out or partial(_is_text_held_out, heldout_share)
     directory = Path(directory)
     _check_replaceable(directory)
     dtype = "uint16" if tokenizer.vocab_size <= 2**16 else "uint32"
@@ -137,8 +154,9 @@ def write_shards(
             split: _SplitWriter(temporary / split, _DTYPES[dtype], shard_tokens) for split in SPLITS
         }
         try:
-            for batch in _batches(documents):
-                _write_batch(batch, tokenizer, heldout_share, writers, counts)
+            encode = partial(_encode_batch, tokenizer, decide)
+            for batch in _map_in_order(encode, _batches(documents), workers):
+                _write_batch(batch, writers, counts)
                 if on_progress is not None:
                     totals = counts.values()
                     on_progress(sum(c.documents for c in totals), sum(c.bytes for c in totals))
@@ -174,25 +192,68 @@ def _batches(documents: Iterable[Document]) -> Iterator[list[Document]]:
         yield batch
 
 
+def _is_text_held_out(share: float, document: Document) -> bool:
+    return is_held_out(document.text, share=share)
+
+
+@dataclass(frozen=True)
+class _EncodedDocument:
+    split: str
+    source: str
+    size: int
+    """Bytes of the text."""
+    ids: NDArray[np.uint32]
+
+
+def _encode_batch(
+    tokenizer: Tokenizer, held_out: Callable[[Document], bool], batch: list[Document]
+) -> list[_EncodedDocument]:
+    encoded = tokenizer.encode_arrays([document.text for document in batch])
+    assert all((ids != tokenizer.eos_token_id).all() for ids in encoded)
+    return [
+        _EncodedDocument(
+            "heldout" if held_out(document) else "train",
+            document.source,
+            len(document.text) if document.text.isascii() else len(document.text.encode()),
+            np.append(ids, np.uint32(tokenizer.eos_token_id)),
+        )
+        for document, ids in zip(batch, encoded, strict=True)
+    ]
+
+
+def _map_in_order(
+    function: Callable[[_Item], _Result], items: Iterable[_Item], workers: int
+) -> Iterator[_Result]:
+    """What `function` makes of each item, in threads, few items ahead of what has been taken."""
+    if workers == 1:
+        yield from map(function, items)
+        return
+    with ThreadPoolExecutor(workers) as pool:
+        pending: deque[Future[_Result]] = deque()
+        try:
+            for item in items:
+                pending.append(pool.submit(function, item))
+                if len(pending) > workers:
+                    yield pending.popleft().result()
+            while pending:
+                yield pending.popleft().result()
+        finally:
+            for future in pending:
+                future.cancel()
+
+
 def _write_batch(
-    batch: list[Document],
-    tokenizer: Tokenizer,
-    heldout_share: float,
+    batch: list[_EncodedDocument],
     writers: Mapping[str, _SplitWriter],
     counts: Mapping[str, SplitCounts],
 ) -> None:
-    ids_of: dict[str, list[int]] = {split: [] for split in SPLITS}
-    encoded = tokenizer.encode_batch([document.text for document in batch])
-    for document, ids in zip(batch, encoded, strict=True):
-        assert tokenizer.eos_token_id not in ids
-        content = document.text.encode()
-        split = "heldout" if is_held_out(content, share=heldout_share) else "train"
-        ids_of[split] += ids
-        ids_of[split].append(tokenizer.eos_token_id)
-        for count in (counts[split], counts[split].of_source(document.source)):
-            count.add(tokens=len(ids) + 1, size=len(content))
-    for split, ids in ids_of.items():
-        writers[split].write(ids)
+    for document in batch:
+        for count in (counts[document.split], counts[document.split].of_source(document.source)):
+            count.add(tokens=len(document.ids), size=document.size)
+    for split, writer in writers.items():
+        arrays = [document.ids for document in batch if document.split == split]
+        if arrays:
+            writer.write(np.concatenate(arrays))
 
 
 def _shard_path(directory: Path, number: int) -> Path:

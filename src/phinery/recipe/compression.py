@@ -5,6 +5,7 @@ from __future__ import annotations
 import lzma
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,6 +45,34 @@ def xz_extra_bytes(
         sizes = pool.map(lambda data: xz_size(data, tell), (training, training + held_out))
         alone, together = sizes
     return together - alone
+
+
+def _by_directory(
+    plans: Iterable[tuple[Sampler, int]],
+) -> list[tuple[TokenShards, list[tuple[Sampler, int]]]]:
+    """Samplers of the same shards together."""
+    found: dict[Path, tuple[TokenShards, list[tuple[Sampler, int]]]] = {}
+    for sampler, count in plans:
+        shards = sampler.shards
+        found.setdefault(shards.directory, (shards, []))[1].append((sampler, count))
+    return list(found.values())
+
+
+def seen_bytes(plans: Iterable[tuple[Sampler, int]]) -> int:
+    """About how many bytes of text the first `count` samples of each sampler hold, each once."""
+    total = 0.0
+    for shards, parts in _by_directory(plans):
+        seen = sum(count * sampler.sequence_length for sampler, count in parts)
+        total += min(seen, shards.num_tokens) * shards.num_bytes / shards.num_tokens
+    return round(total)
+
+
+def consumed_text(plans: Iterable[tuple[Sampler, int]], tokenizer: Tokenizer) -> bytes:
+    """The text that the first `count` samples of each sampler hold, each byte of it once."""
+    return b"".join(
+        decoded(shards, tokenizer, consumed_tokens(shards, parts))
+        for shards, parts in _by_directory(plans)
+    )
 
 
 def consumed_tokens(

@@ -15,12 +15,25 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from phinery.recipe.schema import Corpus, Evaluate, Pretrain, Recipe, Table, Tokenizer
+from phinery.recipe.schema import (
+    Corpus,
+    Evaluate,
+    Mixture,
+    Pretrain,
+    Recipe,
+    Refine,
+    Synthesize,
+    Table,
+    Tokenizer,
+)
 
 SHIPPED = Path(__file__).resolve().parent.parent / "recipes"
 RECIPE_TABLES: dict[str, type[Table]] = {
     "corpus": Corpus,
+    "refine": Refine,
+    "synthesize": Synthesize,
     "tokenizer": Tokenizer,
+    "mixture": Mixture,
     "pretrain": Pretrain,
     "evaluate": Evaluate,
 }

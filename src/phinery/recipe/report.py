@@ -10,6 +10,7 @@ from typing import Any
 import phinery
 from phinery.files import write_atomic
 from phinery.recipe import charts
+from phinery.recipe import report_refining as refining
 from phinery.recipe import report_text as text
 from phinery.recipe.report_data import Curve, ReportData, gather
 from phinery.recipe.schema import Recipe, format_count
@@ -40,6 +41,8 @@ def page(data: ReportData) -> str:
             _training(data),
             _samples(data),
             _corpus(data),
+            _refined(data),
+            _mixture(data),
             _stages(data),
             _recipe(data),
             _machine(data),
@@ -187,6 +190,34 @@ def _corpus(data: ReportData) -> str:
         parts.append(
             f'<p>The longest words its tokenizer learned:</p><div class="chips">{chips}</div>'
         )
+    return "".join(parts)
+
+
+def _refined(data: ReportData) -> str:
+    parts: list[str] = []
+    titles = {"refine": "What it kept", "synthesize": "What the teacher wrote"}
+    for name, found in data.refined.items():
+        ledger = found["ledger"]
+        parts += [
+            f"<h2>{titles[name]}</h2>",
+            _table(refining.STAGE_HEAD, refining.stage_rows(ledger), left=2),
+            _table(refining.SOURCE_HEAD, refining.source_rows(ledger)),
+            refining.score_chart(ledger["scores"]) if ledger["scores"] else "",
+            *(f"<p>{escape(note)}</p>" for note in refining.notes(ledger)),
+            "<p>Documents of every kind, chosen by a hash of their names:</p>",
+            refining.samples_html(found["samples"]),
+        ]
+    return "".join(parts)
+
+
+def _mixture(data: ReportData) -> str:
+    parts: list[str] = []
+    for curve in data.curves:
+        mixture = data.counts(curve.name).get("mixture")
+        if mixture is not None:
+            title = "Mixture" if len(data.curves) == 1 else f"Mixture: {curve.name}"
+            table = _table(refining.MIXTURE_HEAD, refining.mixture_rows(mixture))
+            parts.append(f"<h2>{escape(title)}</h2>{refining.mixture_chart(mixture)}{table}")
     return "".join(parts)
 
 

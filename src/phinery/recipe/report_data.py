@@ -14,6 +14,7 @@ from typing import Any
 
 import phinery
 from phinery.files import read_json
+from phinery.recipe import report_refining
 from phinery.recipe.load import show_recipe
 from phinery.recipe.schema import Recipe
 from phinery.text import Tokenizer
@@ -46,6 +47,8 @@ class ReportData:
     scores: Mapping[str, Any] | None
     samples: list[Mapping[str, Any]]
     longest_tokens: list[str]
+    refined: Mapping[str, Mapping[str, Any]]
+    """Stage -> ledger and samples, of the stages that refined something."""
     machine: Mapping[str, str]
     finished: str
 
@@ -76,6 +79,7 @@ def gather(directory: Path, recipe: Recipe, records: Mapping[str, Mapping[str, A
         scores=read_json(evaluated / "scores.json") if "evaluate" in records else None,
         samples=read_json(evaluated / "samples.json") if "evaluate" in records else [],
         longest_tokens=longest_words(directory / "tokenizer") if "tokenizer" in records else [],
+        refined=report_refining.gather(directory, list(records)),
         machine=machine(),
         finished=max(record["finished"] for record in records.values()),
     )

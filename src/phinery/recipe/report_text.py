@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from phinery.recipe import report_refining as refining
 from phinery.recipe.report_data import ReportData
 from phinery.recipe.schema import format_count
 from phinery.recipe.terminal import duration
@@ -181,6 +182,18 @@ def markdown(data: ReportData) -> str:
     if data.counts("shards"):
         head = ("split", "documents", "tokens", "size", "bytes per token")
         parts.append(f"## Tokens\n\n{_table(head, shard_rows(data.counts('shards')))}")
+    for name, found in data.refined.items():
+        ledger = found["ledger"]
+        parts.append(
+            f"## Data: {name}\n\n{_table(refining.STAGE_HEAD, refining.stage_rows(ledger))}\n"
+            f"{_table(refining.SOURCE_HEAD, refining.source_rows(ledger))}"
+        )
+        parts += [f"{note}\n" for note in refining.notes(ledger)]
+    for curve in data.curves:
+        mixture = data.counts(curve.name).get("mixture")
+        if mixture is not None:
+            rows = refining.mixture_rows(mixture)
+            parts.append(f"## Mixture: {curve.name}\n\n{_table(refining.MIXTURE_HEAD, rows)}")
     stages = [(name, taken, summary) for name, _, taken, summary in stage_rows(data)]
     parts.append(f"## Stages\n\n{_table(('stage', 'time', 'result'), stages)}")
     parts.append(f"## Recipe\n\n```toml\n{data.recipe_text}```\n")

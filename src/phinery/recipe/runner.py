@@ -30,6 +30,7 @@ RECIPE, LEDGER = "recipe.toml", "ledger.json"
 _REPORT_CODE = (
     "recipe/report.py",
     "recipe/report_data.py",
+    "recipe/report_refining.py",
     "recipe/report_text.py",
     "recipe/charts.py",
     "recipe/report.css",

@@ -38,6 +38,16 @@ Share = Annotated[float, Field(ge=0, le=1)]
 Texts = Annotated[tuple[str, ...], Field(strict=False)]
 
 
+Weights = (
+    Annotated[float, Field(ge=0)]
+    | Annotated[tuple[Share, Annotated[float, Field(ge=0)]], Field(strict=False)]
+)
+PROCEDURAL = "procedural"
+"""The teacher that needs neither network nor model."""
+SOURCES = ("corpus", "refine", "synthesize", "primer")
+"""What a mixture can draw on."""
+
+
 class Table(BaseModel):
     """A table of the recipe: frozen, typed strictly, closed against unknown keys."""
 
@@ -58,6 +68,67 @@ class Corpus(Table):
     )
 
 
+class Refine(Table):
+    """Which documents of the corpus are worth training on."""
+
+    languages: Texts = Field(
+        ("en",), description="ISO 639-1 codes of the languages to keep; an empty list keeps all"
+    )
+    heuristics: bool = Field(
+        True, description="drop what is no prose, and no source code, by published rules"
+    )
+    repetition: bool = Field(True, description="drop texts that repeat themselves")
+    privacy: bool = Field(True, description="mask addresses, numbers and keys that are private")
+    quality: bool = Field(True, description="rate educational value and teachability")
+    scorer: str | None = Field(
+        None, description="a scorer's file that `phinery refine --annotate` made"
+    )
+    keep: float = Field(
+        0.6, gt=0, le=1, description="share of each source that is kept, the best by both scores"
+    )
+    floor: float = Field(0.0, ge=0, le=5, description="least mean score; code is not held to it")
+    exact: bool = Field(True, description="drop texts that occur twice")
+    near: bool = Field(True, description="drop near-duplicates, the best of each cluster excepted")
+    agreement: float = Field(
+        0.6, gt=0, le=1, description="share of the signature in which near-duplicates agree"
+    )
+    benchmarks: str | None = Field(
+        None, description="a folder of benchmarks' items: documents that hold one are dropped"
+    )
+    engine: str = Field("embedded", description="embedded, ray, or the address of a Ray cluster")
+    workers: int | None = Field(None, ge=1, description="processes; by default one for each core")
+
+
+class Synthesize(Table):
+    """Textbooks from a teacher: the procedural one that comes with us, or a language model."""
+
+    teacher: str = Field(
+        "procedural", min_length=1, description="procedural, or the URL of an OpenAI-compatible API"
+    )
+    tokens: Count = Field(description="about how much to write, at 4 bytes a token")
+    model: str | None = Field(None, description="the model to ask at the teacher's URL")
+    run_code: bool = Field(
+        False, description="run the tests of the teacher's code exercises, and so accept them"
+    )
+    requests_per_minute: int | None = Field(
+        None, ge=1, description="limit of the teacher's endpoint"
+    )
+    tokens_per_minute: int | None = Field(None, ge=1, description="limit of the teacher's endpoint")
+    concurrency: int = Field(8, ge=1, description="requests under way at once")
+    input_price: float | None = Field(None, ge=0, description="per million tokens of prompts")
+    output_price: float | None = Field(None, ge=0, description="per million tokens of answers")
+    keep: float = Field(1.0, gt=0, le=1, description="share that is kept, the best by both scores")
+    benchmarks: str | None = Field(
+        None, description="a folder of benchmarks' items: documents that hold one are dropped"
+    )
+
+    @model_validator(mode="after")
+    def _a_model_is_named(self) -> Synthesize:
+        if self.teacher != PROCEDURAL and self.model is None:
+            raise ValueError("name the model to ask at the teacher's URL: model = ...")
+        return self
+
+
 class Tokenizer(Table):
     """How text becomes tokens: train a tokenizer, or take one."""
 
@@ -73,6 +144,47 @@ class Tokenizer(Table):
     def _one_of_two(self) -> Tokenizer:
         if (self.vocab_size is None) == (self.path is None):
             raise ValueError("give either vocab_size (train a tokenizer) or path (use one)")
+        return self
+
+
+Weight = Annotated[float, Field(ge=0)] | Annotated[tuple[Weights, ...], Field(strict=False)]
+
+
+class Mixture(Table):
+    """What training draws on: a weight for each source, or weights that change on the way.
+
+    A weight is a number; or [first, last], between which it goes in a straight line; or a list of
+    [progress, weight] points.
+    """
+
+    corpus: Weight | None = Field(None, description="weight of the corpus as it was read")
+    refine: Weight | None = Field(None, description="weight of the refined corpus")
+    synthesize: Weight | None = Field(None, description="weight of the synthetic text")
+    primer: Weight | None = Field(
+        None, description="weight of the Primer, the textbook that comes with Phinery"
+    )
+    epochs: float | None = Field(
+        None, gt=0, description="most times that a source is seen; others make up for it"
+    )
+    anneal: Share = Field(0.0, description="last share of the training that is on `best` alone")
+    best: Texts = Field(("primer",), description="sources of the last share, by their weights")
+    by_difficulty: Texts = Field((), description="sources that go from easy to hard")
+
+    @property
+    def weights(self) -> dict[str, Any]:
+        """Source -> weight, for the sources that have one, in the order of SOURCES."""
+        found = {name: getattr(self, name) for name in SOURCES}
+        return {name: weight for name, weight in found.items() if weight is not None}
+
+    @model_validator(mode="after")
+    def _sources_have_weights(self) -> Mixture:
+        if not self.weights:
+            raise ValueError(f"give a weight to one source at least: {', '.join(SOURCES)}")
+        named = {"by_difficulty": self.by_difficulty, "best": self.best if self.anneal else ()}
+        for key, names in named.items():
+            for name in names:
+                if name not in self.weights:
+                    raise ValueError(f"{key} names {name!r}, which has no weight")
         return self
 
 
@@ -141,7 +253,10 @@ class Recipe(Table):
     )
     seed: int = Field(1, ge=0, lt=2**63, description="decides every random choice")
     corpus: Corpus
+    refine: Refine | None = None
+    synthesize: Synthesize | None = None
     tokenizer: Tokenizer | None = None
+    mixture: Mixture | None = None
     pretrain: Annotated[tuple[Pretrain, ...], Field(strict=False)] = ()
     evaluate: Evaluate | None = None
 
@@ -154,11 +269,24 @@ class Recipe(Table):
             raise ValueError("[[pretrain]] needs a [tokenizer] table")
         if self.evaluate is not None and not self.pretrain:
             raise ValueError("[evaluate] needs a [[pretrain]] table")
+        if self.mixture is not None:
+            for name in ("refine", "synthesize"):
+                if name in self.mixture.weights and getattr(self, name) is None:
+                    raise ValueError(f"[mixture] gives a weight to {name}: add a [{name}] table")
+        if self.synthesize is not None and "synthesize" not in self.sources:
+            raise ValueError("nothing reads what [synthesize] makes: give it a weight in [mixture]")
         models = {phase.model for phase in self.pretrain}
         if len(models) > 1:
             names = ", ".join(sorted(models))
             raise ValueError(f"every [[pretrain]] goes on with the same model, not with {names}")
         return self
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """What tokenizer and training draw on: the mixture's sources, or the last stage of text."""
+        if self.mixture is not None:
+            return tuple(self.mixture.weights)
+        return ("refine",) if self.refine is not None else ("corpus",)
 
     @classmethod
     def load(cls, source: str, overrides: tuple[str, ...] | list[str] = ()) -> Recipe:

@@ -6,6 +6,6 @@ A leaf: knows no other room, and needs no torch.
 from __future__ import annotations
 
 from phinery.text.stream import TextStream
-from phinery.text.tokenizer import Tokenizer
+from phinery.text.tokenizer import Tokenizer, available_cores
 
-__all__ = ["TextStream", "Tokenizer"]
+__all__ = ["TextStream", "Tokenizer", "available_cores"]

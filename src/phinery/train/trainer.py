@@ -18,7 +18,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from phinery.data import Batch, Sampler
+from phinery.data import Batch, SampleOrder
 from phinery.model import Phi, native
 from phinery.model.loss import IGNORE_INDEX
 from phinery.train import checkpoint
@@ -70,7 +70,7 @@ class Trainer:
     def __init__(
         self,
         model: Phi,
-        sampler: Sampler,
+        sampler: SampleOrder,
         config: TrainConfig,
         directory: str | Path,
         callbacks: Sequence[Callback] = (),
@@ -370,7 +370,7 @@ def _note_on_stderr(line: str) -> None:
     print(line, file=sys.stderr)
 
 
-def _check_fit(model: Phi, sampler: Sampler, config: TrainConfig) -> None:
+def _check_fit(model: Phi, sampler: SampleOrder, config: TrainConfig) -> None:
     if model.dtype != torch.float32:
         raise ValueError(
             f"the model's weights are {str(model.dtype).removeprefix('torch.')}: load it with "

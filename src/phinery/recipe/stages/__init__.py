@@ -12,11 +12,17 @@ from phinery.recipe.stages.corpus import describe_source
 _SHARED = ("files.py", "recipe/stage.py")
 # How training is carried out, not what comes of it; a finished one need not be done again.
 _HOW = frozenset({"micro_batch_size", "compile", "checkpoint_every"})
+# Where a refining is carried out; its result is the same anywhere.
+_WHERE = frozenset({"engine", "workers"})
 
 
 def stages_of(recipe: Recipe) -> list[Stage]:
     """The stages that a recipe names, each after those that it needs."""
     stages = [_corpus(recipe)]
+    if recipe.refine is not None:
+        stages.append(_refine(recipe))
+    if recipe.synthesize is not None:
+        stages.append(_synthesize(recipe))
     if recipe.tokenizer is not None:
         stages += [_tokenizer(recipe), _shards(recipe)]
     names = phase_names(recipe)
@@ -49,6 +55,64 @@ def _corpus(recipe: Recipe) -> Stage:
     )
 
 
+def _refine(recipe: Recipe) -> Stage:
+    table = recipe.refine
+    assert table is not None
+
+    def make(place: Workplace) -> Outcome:
+        from phinery.recipe.stages import refine
+
+        return refine.make(place, table, held_out=recipe.corpus.held_out)
+
+    settings = {k: v for k, v in table.model_dump(mode="json").items() if k not in _WHERE}
+    return Stage(
+        "refine",
+        needs=("corpus",),
+        settings={**settings, "held_out": recipe.corpus.held_out},
+        code=(*_SHARED, "data", "recipe/stages/sources.py", "recipe/stages/refine.py"),
+        make=make,
+        outside=lambda: None if table.benchmarks is None else describe_source(table.benchmarks),
+    )
+
+
+def _synthesize(recipe: Recipe) -> Stage:
+    table = recipe.synthesize
+    assert table is not None
+
+    def make(place: Workplace) -> Outcome:
+        from phinery.recipe.stages import synthesize
+
+        return synthesize.make(place, table, seed=recipe.seed, held_out=recipe.corpus.held_out)
+
+    return Stage(
+        "synthesize",
+        needs=(),
+        settings={
+            **table.model_dump(mode="json"),
+            "seed": recipe.seed,
+            "held_out": recipe.corpus.held_out,
+        },
+        code=(
+            *_SHARED,
+            "data",
+            "recipe/stages/sources.py",
+            "recipe/stages/refine.py",
+            "recipe/stages/synthesize.py",
+        ),
+        make=make,
+        outside=lambda: None if table.benchmarks is None else describe_source(table.benchmarks),
+    )
+
+
+def _made(recipe: Recipe) -> tuple[str, ...]:
+    return tuple(name for name in ("refine", "synthesize") if getattr(recipe, name) is not None)
+
+
+def _text_stages(recipe: Recipe) -> tuple[str, ...]:
+    """The stages that make the sources: all but the Primer, which comes with the package."""
+    return tuple(name for name in recipe.sources if name != "primer")
+
+
 def _tokenizer(recipe: Recipe) -> Stage:
     table = recipe.tokenizer
     assert table is not None
@@ -56,13 +120,13 @@ def _tokenizer(recipe: Recipe) -> Stage:
     def make(place: Workplace) -> Outcome:
         from phinery.recipe.stages import tokenizer
 
-        return tokenizer.make(place, table)
+        return tokenizer.make(place, table, recipe.sources)
 
     return Stage(
         "tokenizer",
-        needs=("corpus",),
-        settings=table.model_dump(mode="json"),
-        code=(*_SHARED, "data", "text", "recipe/stages/corpus.py", "recipe/stages/tokenizer.py"),
+        needs=_text_stages(recipe),
+        settings={**table.model_dump(mode="json"), "sources": list(recipe.sources)},
+        code=(*_SHARED, "data", "text", "recipe/stages/sources.py", "recipe/stages/tokenizer.py"),
         make=make,
         outside=lambda: None if table.path is None else describe_source(table.path),
     )
@@ -72,13 +136,16 @@ def _shards(recipe: Recipe) -> Stage:
     def make(place: Workplace) -> Outcome:
         from phinery.recipe.stages import shards
 
-        return shards.make(place)
+        return shards.make(place, recipe.sources, recipe.mixture)
 
     return Stage(
         "shards",
-        needs=("corpus", "tokenizer"),
-        settings={},
-        code=(*_SHARED, "data", "text", "recipe/stages/corpus.py", "recipe/stages/shards.py"),
+        needs=(*_text_stages(recipe), "tokenizer"),
+        settings={
+            "sources": list(recipe.sources),
+            "by_difficulty": list(recipe.mixture.by_difficulty) if recipe.mixture else [],
+        },
+        code=(*_SHARED, "data", "text", "recipe/stages/sources.py", "recipe/stages/shards.py"),
         make=make,
     )
 
@@ -92,7 +159,12 @@ def _pretrain(recipe: Recipe, number: int, names: list[str]) -> Stage:
         from phinery.recipe.stages import pretrain
 
         return pretrain.make(
-            place, phase, seed=recipe.seed + number, before=before, context_length=longest
+            place,
+            phase,
+            recipe.mixture,
+            seed=recipe.seed + number,
+            before=before,
+            context_length=longest,
         )
 
     settings = {
@@ -101,8 +173,21 @@ def _pretrain(recipe: Recipe, number: int, names: list[str]) -> Stage:
     return Stage(
         names[number],
         needs=("tokenizer", "shards", *([before] if before else [])),
-        settings={**settings, "seed": recipe.seed + number, "context_length": longest},
-        code=(*_SHARED, "data", "text", "model", "train", "recipe/stages/pretrain.py"),
+        settings={
+            **settings,
+            "seed": recipe.seed + number,
+            "context_length": longest,
+            "mixture": recipe.mixture.model_dump(mode="json") if recipe.mixture else None,
+        },
+        code=(
+            *_SHARED,
+            "data",
+            "text",
+            "model",
+            "train",
+            "recipe/stages/sampling.py",
+            "recipe/stages/pretrain.py",
+        ),
         make=make,
         resumable=True,
         free=frozenset({"evaluations", "evaluation_tokens"}),
@@ -120,7 +205,7 @@ def _evaluate(recipe: Recipe, names: list[str]) -> Stage:
     def make(place: Workplace) -> Outcome:
         from phinery.recipe.stages import evaluate
 
-        return evaluate.make(place, table, phases=phases, seed=recipe.seed)
+        return evaluate.make(place, table, recipe.mixture, phases=phases, seed=recipe.seed)
 
     settings: dict[str, Any] = {**table.model_dump(mode="json"), "seed": recipe.seed}
     return Stage(
@@ -135,6 +220,7 @@ def _evaluate(recipe: Recipe, names: list[str]) -> Stage:
             "train",
             "infer",
             "recipe/compression.py",
+            "recipe/stages/sampling.py",
             "recipe/stages/evaluate.py",
         ),
         make=make,
@@ -147,7 +233,7 @@ def _model(recipe: Recipe, names: list[str]) -> Stage:
 
         return model.make(place, recipe, last=names[-1])
 
-    needs = ("corpus", "tokenizer", "shards", *names)
+    needs = ("corpus", *_made(recipe), "tokenizer", "shards", *names)
     return Stage(
         "model",
         needs=(*needs, "evaluate") if recipe.evaluate is not None else needs,

@@ -2,30 +2,27 @@
 
 from __future__ import annotations
 
-import gzip
-import json
 import platform
 from collections import Counter
-from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 from phinery.data import (
-    Document,
     ReadReport,
     is_held_out,
     machine_documents,
     read_documents,
     unique_documents,
 )
+from phinery.data.sources.corpus import CorpusWriter, corpus_documents
 from phinery.files import atomic_directory
 from phinery.recipe.load import RecipeError
 from phinery.recipe.schema import Corpus
 from phinery.recipe.stage import Outcome, Workplace
+from phinery.recipe.stages.sources import share_that_splits
 
 MACHINE = "machine"
-_FILE_CHARACTERS = 64_000_000
 
 
 def describe_source(path: str) -> Any:
@@ -61,7 +58,7 @@ def make(place: Workplace, table: Corpus) -> Outcome:
     sizes: Counter[str] = Counter()
     characters = held_out = 0
     with atomic_directory(place.directory, kind="corpus") as temporary:
-        writer = _Writer(temporary)
+        writer = CorpusWriter(temporary)
         for number, document in enumerate(unique_documents(found, report)):
             writer.write(document)
             documents[document.source] += 1
@@ -73,7 +70,7 @@ def make(place: Workplace, table: Corpus) -> Outcome:
         writer.close()
         share = table.held_out
         if held_out in (0, documents.total()):
-            share = _larger_share(temporary, share)
+            share = share_that_splits(lambda: corpus_documents(temporary), share)
     counts = {
         "documents": documents.total(),
         "bytes": sizes.total(),
@@ -94,57 +91,3 @@ def make(place: Workplace, table: Corpus) -> Outcome:
     if share > table.held_out:
         summary += f"; {share:.0%} held out, since {table.held_out:.0%} gave no document"
     return Outcome(summary, counts)
-
-
-def _larger_share(directory: Path, share: float) -> float:
-    """The first of a share's doubles that leaves documents on both sides: held out and trained on.
-
-    Raises ValueError when there is none.
-    """
-    while share < 1:
-        share = min(2 * share, 1.0)
-        sides = {is_held_out(d.text, share=share) for d in corpus_documents(directory)}
-        if sides == {True, False}:
-            return share
-    raise ValueError(
-        "the corpus has too few documents to hold one out for scoring: split it into more files, "
-        "or name a larger folder with --set corpus.path=FOLDER"
-    )
-
-
-class _Writer:
-    """Documents into compressed JSON lines; the same documents give the same files."""
-
-    def __init__(self, directory: Path) -> None:
-        self._directory = directory
-        self._files = 0
-        self._characters = 0
-        self._plain: BinaryIO | None = None
-        self._file: gzip.GzipFile | None = None
-
-    def write(self, document: Document) -> None:
-        if self._file is None or self._characters >= _FILE_CHARACTERS:
-            self.close()
-            path = self._directory / f"documents-{self._files:05d}.jsonl.gz"
-            # Without a name and a time inside, equal content gives equal bytes.
-            self._plain = path.open("wb")
-            self._file = gzip.GzipFile("", "wb", 4, self._plain, mtime=0)
-            self._files += 1
-            self._characters = 0
-        fields = {key: value for key, value in vars(document).items() if value is not None}
-        self._file.write(json.dumps(fields, ensure_ascii=False).encode() + b"\n")
-        self._characters += len(document.text)
-
-    def close(self) -> None:
-        if self._file is not None:
-            self._file.close()
-        if self._plain is not None:
-            self._plain.close()
-
-
-def corpus_documents(directory: Path) -> Iterator[Document]:
-    """The documents that a corpus stage wrote, in order."""
-    for path in sorted(directory.glob("documents-*.jsonl.gz")):
-        with gzip.open(path, "rt", encoding="utf-8") as lines:
-            for line in lines:
-                yield Document(**json.loads(line))

@@ -13,10 +13,11 @@ from phinery.data import Sampler, TokenShards
 from phinery.files import atomic_directory, write_json
 from phinery.infer import Engine, SamplingParams
 from phinery.model.checkpoint import load_model
-from phinery.recipe.compression import consumed_tokens, decoded, xz_extra_bytes
-from phinery.recipe.schema import Evaluate, Pretrain
+from phinery.recipe.compression import consumed_text, decoded, seen_bytes, xz_extra_bytes
+from phinery.recipe.schema import Evaluate, Mixture, Pretrain
 from phinery.recipe.stage import Outcome, Progress, Workplace
 from phinery.recipe.stages.pretrain import MODEL, steps_of
+from phinery.recipe.stages.sampling import sampler_of, sampler_plans
 from phinery.text import Tokenizer
 from phinery.train import held_out_loss
 
@@ -24,14 +25,16 @@ Phases = Mapping[str, tuple[Pretrain, int]]
 """Name of a phase -> its table and the seed of its data's order."""
 
 
-def make(place: Workplace, table: Evaluate, *, phases: Phases, seed: int) -> Outcome:
+def make(
+    place: Workplace, table: Evaluate, mixture: Mixture | None, *, phases: Phases, seed: int
+) -> Outcome:
     """Write `scores.json` and `samples.json`."""
     tokenizer = Tokenizer.load(place.of("tokenizer"))
     heldout = TokenShards.open(place.of("shards"), "heldout", tokenizer=tokenizer, verify=False)
     last = list(phases)[-1]
     device = "cuda" if torch.cuda.is_available() else "cpu"
     model = load_model(place.of(last) / MODEL, device=device)
-    with _Baseline(place, table.baseline, phases, tokenizer, heldout) as baseline:
+    with _Baseline(place, table.baseline, mixture, phases, tokenizer, heldout) as baseline:
         place.progress.update(None, "scoring the held-out text")
         phase = phases[last][0]
         score = held_out_loss(
@@ -84,21 +87,24 @@ class _Baseline:
         self,
         place: Workplace,
         most: int,
+        mixture: Mixture | None,
         phases: Phases,
         tokenizer: Tokenizer,
         heldout: TokenShards,
     ) -> None:
-        train = TokenShards.open(place.of("shards"), verify=False)
-        plans = [
-            (
-                Sampler(train, sequence_length=phase.sequence_length, seed=seed),
-                steps_of(phase) * phase.batch_size,
+        plans: list[tuple[Sampler, int]] = []
+        for phase, phase_seed in phases.values():
+            count = steps_of(phase) * phase.batch_size
+            sampler = sampler_of(
+                place.of("shards"),
+                mixture,
+                sequence_length=phase.sequence_length,
+                seed=phase_seed,
+                samples=count,
+                verify=False,
             )
-            for phase, seed in phases.values()
-        ]
-        seen = sum(count * sampler.sequence_length for sampler, count in plans)
-        bytes_per_token = train.num_bytes / train.num_tokens
-        self.training_bytes = round(min(seen, train.num_tokens) * bytes_per_token)
+            plans += sampler_plans(sampler, count)
+        self.training_bytes = seen_bytes(plans)
         self._done = 0
         self._total = 0
         self._stop = threading.Event()
@@ -106,7 +112,7 @@ class _Baseline:
         self._work: Future[int] | None = None
         if self.training_bytes <= most:
             place.progress.update(None, "gathering what training saw")
-            training = decoded(train, tokenizer, consumed_tokens(train, plans))
+            training = consumed_text(plans, tokenizer)
             held_out = decoded(heldout, tokenizer)
             self.training_bytes = len(training)
             self._total = 2 * len(training) + len(held_out)

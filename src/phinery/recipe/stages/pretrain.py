@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import math
 import shutil
-from dataclasses import replace
+from dataclasses import asdict, replace
+from typing import Any
 
 import torch
 
-from phinery.data import Sampler, TokenShards
+from phinery.data import MixtureSampler, Sampler, TokenShards
 from phinery.files import read_json, write_json
 from phinery.model import Phi, PhiConfig, preset
 from phinery.model.checkpoint import load_model, save
-from phinery.recipe.schema import Pretrain, format_count
+from phinery.recipe.schema import Mixture, Pretrain, format_count
 from phinery.recipe.stage import Outcome, Progress, Workplace
+from phinery.recipe.stages.sampling import sampler_of, sampler_plans
 from phinery.text import Tokenizer
 from phinery.train import (
     Callback,
@@ -36,7 +38,13 @@ def steps_of(phase: Pretrain) -> int:
 
 
 def make(
-    place: Workplace, phase: Pretrain, *, seed: int, before: str | None, context_length: int
+    place: Workplace,
+    phase: Pretrain,
+    mixture: Mixture | None,
+    *,
+    seed: int,
+    before: str | None,
+    context_length: int,
 ) -> Outcome:
     """Train, and leave `model/` and `metrics.jsonl`.
 
@@ -48,9 +56,16 @@ def make(
     if not result_path.is_file():
         place.progress.update(None, "getting ready")
         tokenizer = Tokenizer.load(place.of("tokenizer"))
-        train = TokenShards.open(place.of("shards"), tokenizer=tokenizer, verify=False)
-        sampler = Sampler(train, sequence_length=phase.sequence_length, seed=seed)
         config = train_config(phase, seed)
+        sampler = sampler_of(
+            place.of("shards"),
+            mixture,
+            sequence_length=phase.sequence_length,
+            seed=seed,
+            samples=config.steps * phase.batch_size,
+            tokenizer=tokenizer,
+            verify=False,
+        )
         model = _model(place, phase, tokenizer, seed, before, context_length)
         callbacks: list[Callback] = [_Tell(place.progress)]
         if phase.evaluations:
@@ -131,13 +146,16 @@ def _config(phase: Pretrain, tokenizer: Tokenizer, context_length: int) -> PhiCo
 
 
 def _counts(
-    result: TrainResult, model: Phi, sampler: Sampler, phase: Pretrain
-) -> dict[str, float | int | str | None]:
+    result: TrainResult, model: Phi, sampler: Sampler | MixtureSampler, phase: Pretrain
+) -> dict[str, Any]:
     samples = result.steps * phase.batch_size
+    plans = sampler_plans(sampler, samples)
+    mixed = isinstance(sampler, MixtureSampler)
     return {
         "steps": result.steps,
         "tokens": result.tokens,
-        "epochs": samples / len(sampler),
+        "epochs": samples / sum(len(part) for part, _ in plans),
+        **({"mixture": mixture_counts(sampler)} if mixed else {}),
         "loss": result.loss if math.isfinite(result.loss) else None,
         "parameters": model.num_parameters(),
         "flops": float(result.tokens * model.flops_per_token(phase.sequence_length)),
@@ -147,6 +165,12 @@ def _counts(
         "dtype": result.dtype,
         "compiled": result.compiled,
     }
+
+
+def mixture_counts(sampler: MixtureSampler) -> dict[str, Any]:
+    """What a run takes of each source, and the shares on the way, for the report."""
+    plan = {name: asdict(part) for name, part in sampler.plan.items()}
+    return {"plan": plan, "shares": sampler.shares()}
 
 
 class _Tell(Callback):

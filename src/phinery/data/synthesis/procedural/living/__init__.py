@@ -1,0 +1,1 @@
+"""Fact tables of everyday life, and lessons whose answers follow from them."""

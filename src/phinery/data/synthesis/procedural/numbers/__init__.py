@@ -1,0 +1,48 @@
+"""Topics of pure numbers: from adding to algebra, geometry, statistics and chance."""
+
+from phinery.data.synthesis.procedural.numbers import (
+    addition,
+    coordinates,
+    decimals,
+    division,
+    divisors,
+    equations,
+    expressions,
+    fractions,
+    geometry,
+    inequalities,
+    integers,
+    multiplication,
+    percent,
+    place_value,
+    primes,
+    probability,
+    ratio,
+    sequences,
+    statistics,
+    triangles,
+)
+
+# Topics are drawn by their place: another order would give the same document numbers other texts.
+TOPICS = (
+    *addition.TOPICS,
+    *coordinates.TOPICS,
+    *decimals.TOPICS,
+    *division.TOPICS,
+    *primes.TOPICS,
+    *divisors.TOPICS,
+    *equations.TOPICS,
+    *inequalities.TOPICS,
+    *expressions.TOPICS,
+    *fractions.TOPICS,
+    *geometry.TOPICS,
+    *integers.TOPICS,
+    *multiplication.TOPICS,
+    *percent.TOPICS,
+    *place_value.TOPICS,
+    *probability.TOPICS,
+    *ratio.TOPICS,
+    *sequences.TOPICS,
+    *statistics.TOPICS,
+    *triangles.TOPICS,
+)

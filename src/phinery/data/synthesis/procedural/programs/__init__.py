@@ -1,0 +1,1 @@
+"""Functions that lessons on Python teach, and how they are taught."""

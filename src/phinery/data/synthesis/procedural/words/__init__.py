@@ -1,0 +1,1 @@
+"""Words, their forms and meanings, and lessons on them."""
