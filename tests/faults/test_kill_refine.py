@@ -79,6 +79,26 @@ def test_killed_refining_ends_the_same(tmp_path: Path, workers: int):
     assert not out.with_name("out.work").exists()
 
 
+@pytest.mark.parametrize("workers", [1, 2])
+def test_interrupted_refining_says_how_to_go_on(tmp_path: Path, workers: int):
+    write_corpus(tmp_path / "corpus", files=12)
+    out = tmp_path / "out"
+    command = [sys.executable, "-m", "phinery", "refine", str(tmp_path / "corpus")]
+    command += ["--out", str(out), "--workers", str(workers)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    plan = tmp_path / "out.work" / "plan.json"
+    while process.poll() is None and not plan.is_file():
+        time.sleep(0.01)
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=120)
+    assert process.returncode == 130
+    assert "give the same command again to go on" in errors.decode()
+    assert not out.exists()
+    done = subprocess.run(command, capture_output=True, check=False, timeout=300)
+    assert done.returncode == 0, done.stderr.decode()[-2000:]
+    assert (out / "manifest.json").is_file()
+
+
 @pytest.mark.slow
 def test_twenty_kills_of_the_corpora(tmp_path: Path):
     if not CORPORA.is_dir():

@@ -84,8 +84,13 @@ def run_tasks(
     runner = _runner_class(daft, min(workers, len(tasks)))(work)
     frame = daft.from_pydict({"task": list(tasks)})
     frame = frame.into_partitions(len(tasks)) if in_ray else frame.into_batches(1)
+    received = 0
     for row in frame.select(runner.run(daft.col("task")).alias("result")).iter_rows():
+        received += 1
         yield row["result"]
+    if received < len(tasks):
+        # Daft takes Ctrl-C for itself, and then ends as if there were no more results.
+        raise KeyboardInterrupt
 
 
 def _runner_class(daft: Any, workers: int) -> Any:

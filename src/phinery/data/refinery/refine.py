@@ -105,6 +105,7 @@ def refine(
     _run(tasks, work, settings, engine, workers or _cores(), tell)
     pieces = piece_directories(work)
     ledger, examples = _read_ledgers(pieces, report)
+    _check_something_was_read(ledger, examples)
     tell(None, "choosing among near-duplicates")
     candidates = gather(pieces)
     decisions = decide(candidates, settings, ledger)
@@ -133,6 +134,16 @@ def refine(
         )
     shutil.rmtree(work)
     return RefineSummary(directory, ledger, written, seconds)
+
+
+def _check_something_was_read(ledger: Ledger, examples: dict[str, str]) -> None:
+    account = ledger.totals(READ)
+    if account.went_out.documents == 0:
+        reasons = ", ".join(
+            f"{count.documents:,} {reason} ({examples[reason]})"
+            for reason, count in account.dropped.items()
+        )
+        raise ValueError(f"no document could be read: {reasons or 'the inputs are empty'}")
 
 
 def _cores() -> int:

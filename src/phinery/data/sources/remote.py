@@ -182,13 +182,18 @@ def _find_s3(path: str, report: ReadReport) -> list[Input]:
 
 
 def _find_hub(path: str, report: ReadReport) -> list[Input]:
-    from huggingface_hub import HfApi
-    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, OfflineModeIsEnabled
+    from huggingface_hub import HfApi, errors
 
     repository, revision, below = _hub_address(path)
     try:
         names = HfApi().list_repo_files(repository, revision=revision, repo_type="dataset")
-    except (HfHubHTTPError, HFValidationError, OfflineModeIsEnabled, OSError) as error:
+    # HTTPError is the HTTP client's own; which client that is differs by huggingface_hub's version.
+    except (
+        errors.HFValidationError,
+        errors.OfflineModeIsEnabled,
+        OSError,
+        errors.HTTPError,  # pyright: ignore[reportPrivateImportUsage]
+    ) as error:
         raise ValueError(f"{path} cannot be listed: {_first_line(error)}") from error
     root = f"hf://datasets/{repository}" + (f"@{revision}" if revision else "")
     if below in names:
@@ -203,15 +208,14 @@ def _find_hub(path: str, report: ReadReport) -> list[Input]:
 
 
 def _open_hub(location: str) -> BinaryIO:
-    from huggingface_hub import hf_hub_download
-    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
+    from huggingface_hub import errors, hf_hub_download
 
     repository, revision, name = _hub_address(location)
     try:
         return Path(hf_hub_download(repository, name, revision=revision, repo_type="dataset")).open(
             "rb"
         )
-    except (HfHubHTTPError, LocalEntryNotFoundError) as error:
+    except (errors.LocalEntryNotFoundError, errors.HTTPError) as error:  # pyright: ignore[reportPrivateImportUsage]
         raise OSError(f"{location} cannot be fetched") from error
 
 
