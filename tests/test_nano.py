@@ -28,7 +28,7 @@ def run_nano(home: Path) -> str:
 @pytest.mark.timeout(1800)
 def test_nano_from_text_to_report(tmp_path: Path):
     output = run_nano(tmp_path)
-    assert output.count("✓") == 7
+    assert output.count("✓") == 9
     assert output.count("phinery") >= 2, "the commands worth typing next"
     directory = tmp_path / "runs" / "nano"
     scores = read_json(directory / "evaluate" / "scores.json")
@@ -43,4 +43,4 @@ def test_nano_from_text_to_report(tmp_path: Path):
 
     again = run_nano(tmp_path)
     assert "✓" not in again
-    assert again.count("kept") == 6
+    assert again.count("kept") == 8

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -164,6 +165,24 @@ def test_wrong_tables_are_explained(made: Path, tmp_path: Path, old: str, new: s
     with pytest.raises(RecipeError, match=message) as error:
         Recipe.load(str(tmp_path / "wrong.toml"))
     assert "\n" not in str(error.value)
+
+
+def test_the_mixture_can_be_seen_before_training(
+    made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    from phinery.recipe.stages import pretrain
+
+    def stop(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    shutil.copytree(made / "run", tmp_path / "run")
+    monkeypatch.setattr(pretrain, "make", stop)
+    recipe = Recipe.load(str(made / "data.toml"), ["pretrain.tokens=50k"])
+    with pytest.raises(KeyboardInterrupt):
+        run(recipe, tmp_path / "run")
+    page = (tmp_path / "run" / "report.html").read_text()
+    assert "What training draws on" in page
+    assert "Bits per held-out byte" not in page
 
 
 def test_a_source_that_is_used_up_is_said_before_training(made: Path, tmp_path: Path):

@@ -28,6 +28,8 @@ from phinery.files import (
 
 PACKAGE = Path(__file__).resolve().parent.parent
 _LOCK = ".lock"
+# Programs, and what they read that comes with the package.
+_SOURCES = frozenset({".py", ".toml", ".gz", ".safetensors", ".css", ".js"})
 
 
 def digest(value: Any) -> str:
@@ -42,7 +44,8 @@ def code_digest(parts: Iterable[str]) -> str:
     sources = {
         file.relative_to(PACKAGE).as_posix(): sha256_file(file)
         for path in paths
-        for file in (path.rglob("*.py") if path.is_dir() else [path])
+        for file in (path.rglob("*") if path.is_dir() else [path])
+        if file.suffix in _SOURCES
     }
     return digest(sources)
 

@@ -212,12 +212,10 @@ def _refined(data: ReportData) -> str:
 
 def _mixture(data: ReportData) -> str:
     parts: list[str] = []
-    for curve in data.curves:
-        mixture = data.counts(curve.name).get("mixture")
-        if mixture is not None:
-            title = "Mixture" if len(data.curves) == 1 else f"Mixture: {curve.name}"
-            table = _table(refining.MIXTURE_HEAD, refining.mixture_rows(mixture))
-            parts.append(f"<h2>{escape(title)}</h2>{refining.mixture_chart(mixture)}{table}")
+    for phase, mixture in data.mixtures.items():
+        title = "Mixture" if len(data.mixtures) == 1 else f"Mixture: {phase}"
+        table = _table(refining.MIXTURE_HEAD, refining.mixture_rows(mixture))
+        parts.append(f"<h2>{escape(title)}</h2>{refining.mixture_chart(mixture)}{table}")
     return "".join(parts)
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import phinery
+from phinery.data import MixtureSampler
 from phinery.files import read_json
 from phinery.recipe import report_refining
 from phinery.recipe.load import show_recipe
@@ -47,6 +48,8 @@ class ReportData:
     scores: Mapping[str, Any] | None
     samples: list[Mapping[str, Any]]
     longest_tokens: list[str]
+    mixtures: Mapping[str, Mapping[str, Any]]
+    """Phase of training -> what it takes of each source; empty without a mixture."""
     refined: Mapping[str, Mapping[str, Any]]
     """Stage -> ledger and samples, of the stages that refined something."""
     machine: Mapping[str, str]
@@ -79,10 +82,39 @@ def gather(directory: Path, recipe: Recipe, records: Mapping[str, Mapping[str, A
         scores=read_json(evaluated / "scores.json") if "evaluate" in records else None,
         samples=read_json(evaluated / "samples.json") if "evaluate" in records else [],
         longest_tokens=longest_words(directory / "tokenizer") if "tokenizer" in records else [],
+        mixtures=planned_mixtures(directory, recipe, records),
         refined=report_refining.gather(directory, list(records)),
         machine=machine(),
         finished=max(record["finished"] for record in records.values()),
     )
+
+
+def planned_mixtures(
+    directory: Path, recipe: Recipe, records: Mapping[str, Mapping[str, Any]]
+) -> dict[str, Mapping[str, Any]]:
+    """What each phase takes of each source: as it was trained, or as it will be."""
+    from phinery.recipe.stages import phase_names
+    from phinery.recipe.stages.pretrain import steps_of
+    from phinery.recipe.stages.sampling import mixture_counts, sampler_of
+
+    found: dict[str, Mapping[str, Any]] = {}
+    if recipe.mixture is None or "shards" not in records:
+        return found
+    for number, (name, phase) in enumerate(zip(phase_names(recipe), recipe.pretrain, strict=True)):
+        if name in records:
+            found[name] = records[name]["counts"]["mixture"]
+            continue
+        sampler = sampler_of(
+            directory / "shards",
+            recipe.mixture,
+            sequence_length=phase.sequence_length,
+            seed=recipe.seed + number,
+            samples=steps_of(phase) * phase.batch_size,
+            verify=False,
+        )
+        assert isinstance(sampler, MixtureSampler)
+        found[name] = mixture_counts(sampler)
+    return found
 
 
 def read_curves(directory: Path, stages: list[str]) -> list[Curve]:

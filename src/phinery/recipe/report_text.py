@@ -189,11 +189,9 @@ def markdown(data: ReportData) -> str:
             f"{_table(refining.SOURCE_HEAD, refining.source_rows(ledger))}"
         )
         parts += [f"{note}\n" for note in refining.notes(ledger)]
-    for curve in data.curves:
-        mixture = data.counts(curve.name).get("mixture")
-        if mixture is not None:
-            rows = refining.mixture_rows(mixture)
-            parts.append(f"## Mixture: {curve.name}\n\n{_table(refining.MIXTURE_HEAD, rows)}")
+    for phase, mixture in data.mixtures.items():
+        rows = refining.mixture_rows(mixture)
+        parts.append(f"## Mixture: {phase}\n\n{_table(refining.MIXTURE_HEAD, rows)}")
     stages = [(name, taken, summary) for name, _, taken, summary in stage_rows(data)]
     parts.append(f"## Stages\n\n{_table(('stage', 'time', 'result'), stages)}")
     parts.append(f"## Recipe\n\n```toml\n{data.recipe_text}```\n")

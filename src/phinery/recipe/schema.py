@@ -178,6 +178,10 @@ class Mixture(Table):
 
     @model_validator(mode="after")
     def _sources_have_weights(self) -> Mixture:
+        if self.corpus is not None and self.refine is not None:
+            raise ValueError(
+                "corpus holds what refine keeps, held-out documents among it: give a weight to one"
+            )
         if not self.weights:
             raise ValueError(f"give a weight to one source at least: {', '.join(SOURCES)}")
         named = {"by_difficulty": self.by_difficulty, "best": self.best if self.anneal else ()}

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import fcntl
 import json
 import shutil
 from pathlib import Path
@@ -237,6 +238,47 @@ def test_what_no_refining_made_is_not_replaced(corpus: Path, tmp_path: Path):
     with pytest.raises(ValueError, match="is a file"):
         refine(corpus, tmp_path / "mine" / "thesis.txt", workers=1)
     assert (tmp_path / "mine" / "thesis.txt").read_text() == "years of work"
+
+
+def test_output_inside_the_input_is_refused(corpus: Path):
+    with pytest.raises(ValueError, match="lies inside"):
+        refine(corpus, corpus / "out", workers=1)
+    with pytest.raises(ValueError, match="lies inside"):
+        refine(corpus.parent, corpus.parent / "another", workers=1)
+
+
+def test_a_working_directory_of_somebody_else_stays(corpus: Path, tmp_path: Path):
+    (tmp_path / "out.work").mkdir()
+    (tmp_path / "out.work" / "thesis.txt").write_text("years of work")
+    with pytest.raises(ValueError, match="is in the way"):
+        refine(corpus, tmp_path / "out", workers=1)
+    assert (tmp_path / "out.work" / "thesis.txt").is_file()
+
+
+def test_two_refinings_cannot_share_a_directory(corpus: Path, tmp_path: Path):
+    lock = (tmp_path / ".out.work.lock").open("w")
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    with pytest.raises(ValueError, match="another refining works"):
+        refine(corpus, tmp_path / "out", workers=1)
+    lock.close()
+
+
+def test_excerpts_of_dropped_documents_are_masked(tmp_path: Path):
+    text = "Kontakt: ada.byron@analytical-engines.com, gern auch abends. " * 10
+    rows = [{"id": "de", "text": f"{text}Die Kinder gehen heute mit den Eltern an den See."}]
+    rows.append({"id": "g", "text": texts()[0]})
+    write_rows(tmp_path / "a.jsonl", rows)
+    found = refine(tmp_path / "a.jsonl", tmp_path / "out", workers=1)
+    assert "ada.byron" not in (found.directory / "samples.json").read_text()
+    assert "Kontakt" in (found.directory / "samples.json").read_text()
+
+
+def test_an_error_in_a_worker_is_one_line(corpus: Path, tmp_path: Path):
+    (tmp_path / "bad.safetensors").write_bytes(b"not a scorer")
+    settings = RefineSettings(scorer=str(tmp_path / "bad.safetensors"), shard_bytes=100_000)
+    for workers in (1, 2):
+        with pytest.raises(ValueError, match=r"bad\.safetensors"):
+            refine(corpus, tmp_path / "out", settings=settings, workers=workers)
 
 
 def test_nothing_to_read_is_said(tmp_path: Path):

@@ -16,6 +16,7 @@ from phinery.files import write_atomic
 
 SCORER = "scores.safetensors"
 RATINGS = "ratings.jsonl"
+_AT_ONCE = 16
 _POOL = 50
 """Documents that are looked at for each that is chosen, at most."""
 
@@ -47,7 +48,7 @@ def retrain(
     Those about which `scorer` is least sure are chosen, and some at random, among the first
     documents (50 for each to choose). `directory` gets `scores.safetensors` and `ratings.jsonl`;
     ratings that are there already count too, and their documents are not asked about again. The
-    ratings are kept before the scorer is made. Raises ValueError for a count below 1, and when no
+    ratings are kept as they come, 16 at a time. Raises ValueError for a count below 1, and when no
     answer could be read.
     """
     if count < 1:
@@ -63,18 +64,30 @@ def retrain(
     ]
     chosen = choose(scorer, [d.text for d in pool], [d.source for d in pool], count, seed=seed)
     picked = [pool[number] for number in chosen]
-    found = annotate([d.text for d in picked], ask, [d.id for d in picked])
+    found = Annotation([], 0, 0)
+    for start in range(0, len(picked), _AT_ONCE):
+        part = picked[start : start + _AT_ONCE]
+        more = annotate([d.text for d in part], ask, [d.id for d in part])
+        found = Annotation(
+            [*found.ratings, *more.ratings],
+            found.unanswered + more.unanswered,
+            found.unreadable + more.unreadable,
+        )
+        # Each answer may have cost money: it is on the disk before the next are asked for.
+        _write_ratings(directory / RATINGS, [*kept, *found.ratings])
     if not found.ratings:
         raise ValueError(
             f"no answer could be used: {found.unanswered} questions without an answer, "
             f"{found.unreadable} answers that were not two whole numbers from 0 to 5"
         )
     kept += found.ratings
-    lines = "".join(json.dumps(asdict(rating), ensure_ascii=False) + "\n" for rating in kept)
-    write_atomic(directory / RATINGS, lines)
     card = {"rated by": "the shipped ratings and a teacher's", "added ratings": len(kept)}
     extend(scorer, kept).save(directory / SCORER, card)
     return Retrained(directory / SCORER, found, len(pool), len(kept))
+
+
+def _write_ratings(path: Path, ratings: list[Rating]) -> None:
+    write_atomic(path, "".join(json.dumps(asdict(rating)) + "\n" for rating in ratings))
 
 
 def read_ratings(path: Path) -> list[Rating]:
@@ -82,7 +95,7 @@ def read_ratings(path: Path) -> list[Rating]:
     if not path.is_file():
         return []
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-        return [Rating(**json.loads(line)) for line in lines]
+        with path.open(encoding="utf-8") as lines:
+            return [Rating(**json.loads(line)) for line in lines]
     except (TypeError, ValueError) as error:
         raise ValueError(f"{path} does not hold ratings: move it away ({error})") from error

@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from phinery.data.duplicates.clusters import Clusters, near_duplicates
+from phinery.data.duplicates.clusters import near_duplicates
 from phinery.data.refinery.ledger import Ledger
 from phinery.data.refinery.settings import RefineSettings
 from phinery.data.refinery.steps import CODE
@@ -130,28 +130,31 @@ def decide(candidates: Candidates, settings: RefineSettings, ledger: Ledger) -> 
     reason = np.full(count, -1, dtype=np.int8)
     survivor = np.arange(count)
     order = _best_first(score, ids)
-    links: list[pa.Table] = []
+    copies = np.empty(0, dtype=np.int64)
+    originals = survivor
+    stands_for = np.arange(count)
+    pairs = np.empty((0, 2), dtype=np.int64)
+    agreements = np.empty(0, dtype=np.float32)
     sources = candidates.table["source"].to_pylist()
     sizes = candidates.table["bytes"].to_numpy()
     if settings.exact:
         survivor = _exact_survivors(candidates.exact, order)
         _drop(reason, survivor != np.arange(count), EXACT)
         _enter("exact duplicates", reason, sources, sizes, ledger)
-        links.append(
-            _link_table(np.flatnonzero(survivor != np.arange(count)), survivor, ids, sources)
-        )
+        copies = np.flatnonzero(survivor != np.arange(count))
+        originals = survivor
     if settings.near:
         left = np.flatnonzero(reason < 0)
         parts = _signatures_of(candidates, reason < 0)
         found = near_duplicates(
             parts, score[left], [ids[i] for i in left], agreement=settings.agreement
         )
-        stands_for = np.arange(count)
         stands_for[left] = left[found.survivor]
         _drop(reason, stands_for != np.arange(count), NEAR)
         survivor = stands_for[survivor]
         _enter("near-duplicates", reason, sources, sizes, ledger)
-        links.append(_near_table(found, left, stands_for, ids, sources))
+        pairs = left[found.links]
+        agreements = found.agreement
     if settings.benchmarks:
         is_tainted = np.zeros(count, dtype=bool)
         is_tainted[[row for row, hits in candidates.hits.items() if _taints(hits)]] = True
@@ -160,7 +163,14 @@ def decide(candidates: Candidates, settings: RefineSettings, ledger: Ledger) -> 
     if settings.quality:
         _drop_the_worse(candidates, settings, order, reason)
         _enter("quality", reason, sources, sizes, ledger)
-    table = pa.concat_tables(links) if links else LINKS.empty_table()
+    near = _with_lonely(pairs, agreements, stands_for, candidates)
+    same = np.stack([originals[copies], copies], axis=1)
+    table = pa.concat_tables(
+        [
+            _link_table(same, np.ones(len(same)), survivor, "exact", ids, sources),
+            _link_table(*near, survivor, "near", ids, sources),
+        ]
+    )
     return Decisions(reason, survivor, table, _cluster_keys(candidates.exact, survivor))
 
 
@@ -266,39 +276,43 @@ def _cluster_keys(exact: NDArray[np.uint64], survivor: NDArray[np.int64]) -> lis
     return [f"{key:016x}" for key in smallest[survivor].tolist()]
 
 
+def _with_lonely(
+    pairs: NDArray[np.int64],
+    agreements: NDArray[np.float32],
+    stands_for: NDArray[np.int64],
+    candidates: Candidates,
+) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """Links of near-duplicates, and one to its survivor for each duplicate that is in none as the
+    worse of the two.
+    """
+    duplicates = np.flatnonzero(stands_for != np.arange(len(stands_for)))
+    lonely = np.setdiff1d(duplicates, pairs[:, 1])
+    if len(lonely) == 0:
+        return pairs, agreements
+    rows = np.concatenate(candidates.signatures)
+    more = (rows[lonely] == rows[stands_for[lonely]]).mean(axis=1).astype(np.float32)
+    added = np.stack([stands_for[lonely], lonely], axis=1)
+    return np.concatenate([pairs, added]), np.concatenate([agreements, more])
+
+
 def _link_table(
-    rows: NDArray[np.int64], survivor: NDArray[np.int64], ids: list[str], sources: list[str]
+    pairs: NDArray[np.int64],
+    agreements: NDArray[np.floating],
+    survivor: NDArray[np.int64],
+    kind: str,
+    ids: list[str],
+    sources: list[str],
 ) -> pa.Table:
+    """Rows of LINKS for pairs `(links, 2)`: the better document, and the one that is like it."""
+    like, rows = pairs.T.tolist()
     return pa.table(
         {
             "id": [ids[row] for row in rows],
             "source": [sources[row] for row in rows],
-            "like": [ids[survivor[row]] for row in rows],
+            "like": [ids[row] for row in like],
             "survivor": [ids[survivor[row]] for row in rows],
-            "kind": ["exact"] * len(rows),
-            "agreement": [1.0] * len(rows),
-        },
-        schema=LINKS,
-    )
-
-
-def _near_table(
-    found: Clusters,
-    left: NDArray[np.int64],
-    stands_for: NDArray[np.int64],
-    ids: list[str],
-    sources: list[str],
-) -> pa.Table:
-    """A row for each link of a cluster: the document, and the better one that it is like."""
-    better, worse = left[found.links[:, 0]], left[found.links[:, 1]]
-    return pa.table(
-        {
-            "id": [ids[row] for row in worse],
-            "source": [sources[row] for row in worse],
-            "like": [ids[row] for row in better],
-            "survivor": [ids[stands_for[row]] for row in worse],
-            "kind": ["near"] * len(worse),
-            "agreement": found.agreement,
+            "kind": [kind] * len(rows),
+            "agreement": agreements.astype(np.float32),
         },
         schema=LINKS,
     )

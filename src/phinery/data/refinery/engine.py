@@ -7,6 +7,7 @@ time, so that memory is bounded by the batch whatever the input.
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import socket
@@ -68,8 +69,8 @@ def run_tasks(
     Raises
     ------
     ValueError
-        When the cluster cannot be reached, Ray is not installed, or this process already uses
-        another engine.
+        When the cluster cannot be reached, Ray is not installed, this process already uses another
+        engine, or a task failed with a ValueError or OSError.
     """
     if not tasks:
         return
@@ -87,7 +88,10 @@ def run_tasks(
     received = 0
     for row in frame.select(runner.run(daft.col("task")).alias("result")).iter_rows():
         received += 1
-        yield row["result"]
+        outcome = json.loads(row["result"])
+        if "error" in outcome:
+            raise ValueError(outcome["error"])
+        yield outcome["result"]
     if received < len(tasks):
         # Daft takes Ctrl-C for itself, and then ends as if there were no more results.
         raise KeyboardInterrupt
@@ -101,7 +105,11 @@ def _runner_class(daft: Any, workers: int) -> Any:
             self._work = work
 
         def run(self, task: str) -> str:
-            return self._work(task)
+            # What users can mend comes back as it is, not as a traceback of the engine.
+            try:
+                return json.dumps({"result": self._work(task)})
+            except (ValueError, OSError) as error:
+                return json.dumps({"error": str(error)})
 
     return daft.cls(Runner, max_concurrency=workers, use_process=True)
 

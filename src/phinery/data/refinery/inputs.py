@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +14,7 @@ from phinery.data.document import Document, ReadReport
 from phinery.data.sources import Input, list_inputs, read_input
 from phinery.data.sources.corpus import CORPUS_FILES, corpus_file_documents
 from phinery.data.sources.machine import machine_documents
-from phinery.files import MANIFEST, ManifestError, read_json
+from phinery.files import MANIFEST, read_json, read_manifest
 
 MACHINE = "machine"
 """The path that means the text every machine has."""
@@ -52,10 +54,17 @@ def all_inputs(paths: Sequence[str], report: ReadReport) -> list[Input]:
             files = sorted(Path(path).glob(CORPUS_FILES))
             found += [Input(str(file.resolve()), _CORPUS + file.name, path) for file in files]
         else:
-            found += list_inputs(path, report)
+            found += [_absolute(source) for source in list_inputs(path, report)]
     if not found:
         raise ValueError("there is nothing to refine: name a file or a folder of documents")
     return found
+
+
+def _absolute(source: Input) -> Input:
+    """The same input, found from any working directory."""
+    if "://" in source.location:
+        return source
+    return replace(source, location=str(Path(source.location).resolve()))
 
 
 _CORPUS = "corpus:"
@@ -65,9 +74,13 @@ def _is_corpus(path: Path) -> bool:
     if not (path / MANIFEST).is_file():
         return False
     try:
-        return read_json(path / MANIFEST).get("kind") == "corpus"
-    except (ValueError, AttributeError) as error:
-        raise ManifestError(f"{path / MANIFEST} is damaged: make the corpus again") from error
+        manifest = read_json(path / MANIFEST)
+    except ValueError:
+        return False  # somebody else's file of that name
+    if not isinstance(manifest, dict) or manifest.get("kind") != "corpus":
+        return False
+    read_manifest(path, verify=False)
+    return True
 
 
 def tasks_of(inputs: Sequence[Input], most: int) -> list[Task]:
@@ -94,6 +107,10 @@ def describe(inputs: Sequence[Input]) -> list[list[Any]]:
     """Names, sizes and times: what tells that an input changed between two attempts."""
     described: list[list[Any]] = []
     for source in inputs:
+        if source.location == MACHINE:
+            packages = sorted((d.name, d.version) for d in metadata.distributions())
+            described.append([MACHINE, sys.version, packages])
+            continue
         path = Path(source.location)
         status = path.stat() if path.is_file() else None
         facts = [status.st_size, status.st_mtime_ns] if status else []

@@ -70,10 +70,8 @@ class Ledger:
         """Kind of private information -> how often it was masked."""
 
     def account(self, stage: str, source: str) -> Account:
-        """A step's account of a source; beyond 1,000 sources the further ones are one."""
+        """A step's account of a source."""
         assert stage in STAGES, stage
-        if source not in self._accounts and len(self._accounts) >= MOST_SOURCES:
-            source = OTHER_SOURCES
         return self._accounts.setdefault(source, {}).setdefault(stage, Account())
 
     def drop(self, stage: str, source: str, reason: str, documents: int, size: int) -> None:
@@ -139,6 +137,21 @@ class Ledger:
     def sources(self) -> list[str]:
         """The sources, by name."""
         return sorted(self._accounts)
+
+    def folded(self) -> Ledger:
+        """The same accounts, those of all but the 1,000 largest sources as one."""
+        if len(self._accounts) <= MOST_SOURCES:
+            return self
+        sizes = {s: next(iter(a.values())).came_in.documents for s, a in self._accounts.items()}
+        largest = sorted(sizes, key=lambda source: (-sizes[source], source))[:MOST_SOURCES]
+        names = {source: source for source in largest}
+        whole = Ledger()
+        for source, accounts in self._accounts.items():
+            part = Ledger()
+            part._accounts[names.get(source, OTHER_SOURCES)] = accounts
+            whole.merge(part)
+        whole.masked = dict(self.masked)
+        return whole
 
     def as_json(self) -> dict[str, Any]:
         """The accounts as plain data: of all sources together, then of each."""

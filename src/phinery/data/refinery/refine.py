@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import hashlib
 import json
 import os
 import shutil
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,12 +28,13 @@ from phinery.data.refinery.output import (
     write_tainted,
 )
 from phinery.data.refinery.settings import RefineSettings
-from phinery.data.refinery.shard import BENCHMARKS, ShardWorker, is_finished, piece_directories
+from phinery.data.refinery.shard import BENCHMARKS, ShardWorker, piece_directories, task_pieces
 from phinery.files import (
     MANIFEST,
     atomic_directory,
     read_json,
     read_manifest,
+    sha256_file,
     write_json,
 )
 
@@ -97,13 +100,30 @@ def refine(
     started = time.monotonic()
     _check_replaceable(directory)
     report = ReadReport()
-    paths = [inputs] if isinstance(inputs, (str, Path)) else list(inputs)
-    found = all_inputs([str(path) for path in paths], report)
+    paths = [str(path) for path in ([inputs] if isinstance(inputs, (str, Path)) else inputs)]
+    _check_outside(directory, paths)
+    found = all_inputs(paths, report)
     tasks = tasks_of(found, settings.shard_bytes)
-    work = directory.with_name(directory.name + ".work")
-    _prepare(work, settings, describe(found))
-    _run(tasks, work, settings, engine, workers or _cores(), tell)
-    pieces = piece_directories(work)
+    work = directory.resolve().with_name(directory.name + ".work")
+    work.parent.mkdir(parents=True, exist_ok=True)
+    with _locked(work):
+        _prepare(work, settings, describe(found))
+        plan = sha256_file(work / _PLAN)
+        pieces = _run(tasks, work, plan, settings, engine, workers or _cores(), tell)
+        summary = _finish(pieces, directory, settings, report, started, tell)
+        shutil.rmtree(work)
+    return summary
+
+
+def _finish(
+    pieces: Sequence[Path],
+    directory: Path,
+    settings: RefineSettings,
+    report: ReadReport,
+    started: float,
+    tell: Callable[[float | None, str], None],
+) -> RefineSummary:
+    """Decide with all documents in sight, and write what is kept."""
     ledger, examples = _read_ledgers(pieces, report)
     _check_something_was_read(ledger, examples)
     tell(None, "choosing among near-duplicates")
@@ -126,14 +146,41 @@ def refine(
             {
                 "settings": settings.values(),
                 "seconds": round(seconds, 3),
-                **ledger.as_json(),
+                **ledger.folded().as_json(),
                 "tainted_items": tainted,
                 "scores": histograms(candidates, decisions) if settings.quality else {},
                 "examples": examples,
             },
         )
-    shutil.rmtree(work)
     return RefineSummary(directory, ledger, written, seconds)
+
+
+def _check_outside(directory: Path, paths: Sequence[str]) -> None:
+    """Refuse to write into what is read: a second attempt would read what the first one wrote."""
+    for path in paths:
+        source = Path(path).resolve()
+        if "://" not in path and source.is_dir() and directory.resolve().is_relative_to(source):
+            raise ValueError(
+                f"{directory} lies inside {path}, which is read: name another directory"
+            )
+
+
+@contextlib.contextmanager
+def _locked(work: Path) -> Generator[None]:
+    """Keep a second refining away from the working directory; the lock ends with the process."""
+    path = work.with_name(f".{work.name}.lock")
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise ValueError(
+                f"another refining works in {work}: wait for it, or name another directory"
+            ) from None
+        yield
+        path.unlink(missing_ok=True)
+    finally:
+        os.close(descriptor)
 
 
 def _check_something_was_read(ledger: Ledger, examples: dict[str, str]) -> None:
@@ -166,16 +213,31 @@ def _check_replaceable(directory: Path) -> None:
 
 def _prepare(work: Path, settings: RefineSettings, described: list[list[Any]]) -> None:
     """Make the working directory, unless there is one that was made to the same plan."""
-    plan = {"settings": settings.values(), "inputs": described, "code": _code_digest()}
+    benchmarks = None if settings.benchmarks is None else Path(settings.benchmarks)
+    plan = {
+        "settings": settings.values(),
+        "inputs": described,
+        "code": _code_digest(),
+        "scorer": None if settings.scorer is None else sha256_file(Path(settings.scorer)),
+        "benchmarks": None if benchmarks is None else _files_below(benchmarks),
+    }
     path = work / _PLAN
-    if path.is_file() and read_json(path) == plan:
-        return
-    shutil.rmtree(work, ignore_errors=True)
-    work.mkdir(parents=True)
-    if settings.benchmarks is not None:
-        index = BenchmarkIndex.from_directory(Path(settings.benchmarks).expanduser())
-        index.save(work / BENCHMARKS)
-    write_json(path, plan)
+    if not path.is_file() or read_json(path) != plan:
+        if work.exists() and not path.is_file() and any(work.iterdir()):
+            raise ValueError(
+                f"{work} is in the way, and no refining made it: name another directory"
+            )
+        shutil.rmtree(work, ignore_errors=True)
+        work.mkdir(parents=True)
+        write_json(path, plan)
+    if benchmarks is not None and not (work / BENCHMARKS).is_dir():
+        BenchmarkIndex.from_directory(benchmarks).save(work / BENCHMARKS)
+
+
+def _files_below(path: Path) -> list[list[Any]]:
+    files = sorted(path.rglob("*")) if path.is_dir() else [path]
+    statuses = [(file, file.stat()) for file in files if file.is_file()]
+    return [[str(file), status.st_size, status.st_mtime_ns] for file, status in statuses]
 
 
 def _code_digest() -> str:
@@ -189,26 +251,33 @@ def _code_digest() -> str:
 
 
 def _run(
-    tasks: Iterable[Task],
+    tasks: Sequence[Task],
     work: Path,
+    plan: str,
     settings: RefineSettings,
     engine: str,
     workers: int,
     tell: Callable[[float | None, str], None],
-) -> None:
-    every = list(tasks)
-    left = [task.as_json() for task in every if not is_finished(work, task)]
-    done = len(every) - len(left)
-    with _Watcher(work, len(every), tell) as watcher:
-        watcher.finished = done
+) -> list[Path]:
+    """Carry out the tasks that are left; returns the pieces of all, in order."""
+    left = [task.as_json() for task in tasks if task_pieces(work, task, plan) is None]
+    with _Watcher(work, len(tasks), tell) as watcher:
+        watcher.finished = len(tasks) - len(left)
         results = run_tasks(
-            ShardWorker(settings, work.resolve()),
+            ShardWorker(settings, work, plan, is_child=engine == "embedded"),
             left,
             engine=engine,
             workers=workers,
         )
         for _ in results:
             watcher.finished += 1
+    pieces: list[Path] = []
+    for task in tasks:
+        found = task_pieces(work, task, plan)
+        if found is None:
+            raise LedgerError(f"task {task.number} ended, but pieces of it are missing in {work}")
+        pieces += found
+    return pieces
 
 
 class _Watcher:

@@ -59,6 +59,10 @@ class RefineSettings:
             raise ValueError(f"there is no scorer at {self.scorer}: name a .safetensors file")
         if self.benchmarks is not None and not Path(self.benchmarks).expanduser().exists():
             raise ValueError(f"there are no benchmarks at {self.benchmarks}: name a folder of them")
+        for name in ("scorer", "benchmarks"):
+            if (path := getattr(self, name)) is not None:
+                # A worker may stand elsewhere.
+                object.__setattr__(self, name, str(Path(path).expanduser().resolve()))
 
     def values(self) -> dict[str, object]:
         """Name -> value, as JSON holds it."""

@@ -38,6 +38,7 @@ from phinery.data.refinery.steps import (
     steps_of,
     with_difficulty,
 )
+from phinery.data.select.privacy import mask_private
 from phinery.files import MANIFEST, atomic_directory, read_json, write_json
 
 BENCHMARKS = "benchmarks"
@@ -76,10 +77,16 @@ class Piece:
 class ShardWorker:
     """Carries out tasks: JSON of a Task in, JSON of what was done out."""
 
-    def __init__(self, settings: RefineSettings, work: Path) -> None:
-        """Only plain data: a worker travels to other processes."""
+    def __init__(self, settings: RefineSettings, work: Path, plan: str, *, is_child: bool) -> None:
+        """Only plain data: a worker travels to other processes.
+
+        `plan` names the plan that the pieces belong to. `is_child` says that tasks are done in
+        processes that the one which waits for them starts.
+        """
         self._settings = settings.values()
         self._work = str(work)
+        self._plan = plan
+        self._driver = os.getpid() if is_child else None
 
     def __call__(self, text: str) -> str:
         """Make the pieces of a task that are not there yet."""
@@ -88,15 +95,15 @@ class ShardWorker:
         task = Task.from_json(text)
         index = BenchmarkIndex.load(work / BENCHMARKS) if settings.benchmarks else None
         scorer = scorer_of(settings) if settings.quality else None
-        starter = os.getppid()
         documents = 0
         for piece in pieces_of(task, settings):
-            if os.getppid() != starter:
-                raise RuntimeError("the process that waits for this task has ended")
+            if self._driver not in (None, os.getpid(), os.getppid()):
+                raise ChildProcessError("the process that waits for this task has ended")
             place = work / PIECE.format(task=task.number, number=piece.number)
             documents += len(piece.documents)
             if not (place / MANIFEST).is_file():
-                with atomic_directory(place, task=task.number, last=piece.is_last) as temporary:
+                fields = {"task": task.number, "last": piece.is_last, "plan": self._plan}
+                with atomic_directory(place, **fields) as temporary:
                     write_piece(piece, temporary, settings, index, scorer)
         return json.dumps({"task": task.number, "documents": documents})
 
@@ -165,7 +172,7 @@ def write_piece(
     hits: list[list[dict[str, Any]]] = []
     for batch in _batches(piece.documents):
         for step in steps:
-            batch = _take_step(step, batch, ledger, dropped)
+            batch = _take_step(step, batch, ledger, dropped, masks=settings.privacy)
         if scorer is not None and batch.num_rows:
             batch = scored(batch, scorer)
         if batch.num_rows:
@@ -216,7 +223,9 @@ def _batches(documents: list[Document]) -> Iterator[pa.Table]:
         yield batch_of(held)
 
 
-def _take_step(step: Step, batch: pa.Table, ledger: Ledger, dropped: list[pa.Table]) -> pa.Table:
+def _take_step(
+    step: Step, batch: pa.Table, ledger: Ledger, dropped: list[pa.Table], *, masks: bool
+) -> pa.Table:
     """Run one step on a batch: enter it into the ledger, take out what is dropped."""
     if batch.num_rows == 0:
         return batch
@@ -226,7 +235,7 @@ def _take_step(step: Step, batch: pa.Table, ledger: Ledger, dropped: list[pa.Tab
         ledger.mask(kind, count)
     _enter(step.name, batch, result, ledger)
     if result.reasons.null_count < len(result.reasons):
-        dropped.append(_dropped_rows(step.name, result))
+        dropped.append(_dropped_rows(step.name, result, masks=masks))
     return result.table.filter(is_kept)
 
 
@@ -246,8 +255,11 @@ def _enter(stage: str, before: pa.Table, result: Result, ledger: Ledger) -> None
             ledger.drop(stage, source, reason, 1, size)
 
 
-def _dropped_rows(stage: str, result: Result) -> pa.Table:
-    """The rows of `dropped.parquet`: an excerpt with a few of each reason, chosen by a hash."""
+def _dropped_rows(stage: str, result: Result, *, masks: bool) -> pa.Table:
+    """The rows of `dropped.parquet`: an excerpt with a few of each reason, chosen by a hash.
+
+    With `masks`, private information in the excerpts is masked: most steps come before that one.
+    """
     table = result.table.append_column("reason", result.reasons)
     table = table.filter(result.reasons.is_valid())
     identities = table["id"].to_pylist()
@@ -256,10 +268,10 @@ def _dropped_rows(stage: str, result: Result) -> pa.Table:
     for row, (identity, reason) in enumerate(zip(identities, reasons, strict=True)):
         by_reason.setdefault(reason, []).append((sample_key(identity), row))
     chosen = {row for found in by_reason.values() for _, row in sorted(found)[:_SAMPLES]}
-    excerpts = [
-        table["text"][row].as_py()[:EXCERPT] if row in chosen else None
-        for row in range(table.num_rows)
-    ]
+    texts = {row: table["text"][row].as_py()[: 10 * EXCERPT] for row in sorted(chosen)}
+    if masks:
+        texts = dict(zip(texts, mask_private(list(texts.values())).texts, strict=True))
+    excerpts = [texts[row][:EXCERPT] if row in chosen else None for row in range(table.num_rows)]
     return pa.table(
         {
             "id": identities,
@@ -283,7 +295,16 @@ def piece_directories(work: Path) -> list[Path]:
     return sorted(path.parent for path in work.glob(f"piece-*/{MANIFEST}"))
 
 
-def is_finished(work: Path, task: Task) -> bool:
-    """Whether a task's last piece is there, and so all of them."""
-    pieces = sorted(work.glob(PIECE.format(task=task.number, number=0)[:-5] + "*/" + MANIFEST))
-    return bool(pieces) and bool(read_json(pieces[-1])["last"])
+def task_pieces(work: Path, task: Task, plan: str) -> list[Path] | None:
+    """The pieces of a task, in order; None while one of them is missing or of another plan."""
+    pieces: list[Path] = []
+    while True:
+        place = work / PIECE.format(task=task.number, number=len(pieces))
+        if not (place / MANIFEST).is_file():
+            return None
+        manifest = read_json(place / MANIFEST)
+        if manifest["plan"] != plan:
+            return None
+        pieces.append(place)
+        if manifest["last"]:
+            return pieces

@@ -71,7 +71,10 @@ def _refine(recipe: Recipe) -> Stage:
         settings={**settings, "held_out": recipe.corpus.held_out},
         code=(*_SHARED, "data", "recipe/stages/sources.py", "recipe/stages/refine.py"),
         make=make,
-        outside=lambda: None if table.benchmarks is None else describe_source(table.benchmarks),
+        outside=lambda: [
+            None if path is None else describe_source(path)
+            for path in (table.benchmarks, table.scorer)
+        ],
     )
 
 
@@ -158,6 +161,8 @@ def _pretrain(recipe: Recipe, number: int, names: list[str]) -> Stage:
     def make(place: Workplace) -> Outcome:
         from phinery.recipe.stages import pretrain
 
+        if number == 0:
+            _report_before_training(place, recipe)
         return pretrain.make(
             place,
             phase,
@@ -192,6 +197,13 @@ def _pretrain(recipe: Recipe, number: int, names: list[str]) -> Stage:
         resumable=True,
         free=frozenset({"evaluations", "evaluation_tokens"}),
     )
+
+
+def _report_before_training(place: Workplace, recipe: Recipe) -> None:
+    """Write the report of what is there: the data, and what training will draw on."""
+    from phinery.recipe.report import write_report
+
+    write_report(place.run, recipe, place.records, "")
 
 
 def _evaluate(recipe: Recipe, names: list[str]) -> Stage:

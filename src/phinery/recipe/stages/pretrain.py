@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import shutil
-from dataclasses import asdict, replace
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -15,7 +15,7 @@ from phinery.model import Phi, PhiConfig, preset
 from phinery.model.checkpoint import load_model, save
 from phinery.recipe.schema import Mixture, Pretrain, format_count
 from phinery.recipe.stage import Outcome, Progress, Workplace
-from phinery.recipe.stages.sampling import sampler_of, sampler_plans
+from phinery.recipe.stages.sampling import mixture_counts, sampler_of, sampler_plans
 from phinery.text import Tokenizer
 from phinery.train import (
     Callback,
@@ -165,12 +165,6 @@ def _counts(
         "dtype": result.dtype,
         "compiled": result.compiled,
     }
-
-
-def mixture_counts(sampler: MixtureSampler) -> dict[str, Any]:
-    """What a run takes of each source, and the shares on the way, for the report."""
-    plan = {name: asdict(part) for name, part in sampler.plan.items()}
-    return {"plan": plan, "shares": sampler.shares()}
 
 
 class _Tell(Callback):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +57,12 @@ def _last(weight: Any) -> float:
     while isinstance(weight, tuple):
         weight = weight[-1]
     return float(weight)
+
+
+def mixture_counts(sampler: MixtureSampler) -> dict[str, Any]:
+    """What a phase takes of each source, and the shares on the way."""
+    plan = {name: asdict(part) for name, part in sampler.plan.items()}
+    return {"plan": plan, "shares": sampler.shares()}
 
 
 def sampler_plans(sampler: Sampler | MixtureSampler, count: int) -> list[tuple[Sampler, int]]:

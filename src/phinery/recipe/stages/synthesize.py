@@ -7,7 +7,6 @@ from pathlib import Path
 
 from phinery.data import RefineSettings
 from phinery.data.synthesis.lessons import write_lessons
-from phinery.files import MANIFEST
 from phinery.recipe import schema
 from phinery.recipe.schema import PROCEDURAL, format_count
 from phinery.recipe.stage import Outcome, Workplace
@@ -15,12 +14,12 @@ from phinery.recipe.stages.refine import refined
 
 BYTES_PER_TOKEN = 4
 """What a token is taken to hold before there is a tokenizer."""
-_RAW = ".synthesize.raw"
+_LESSONS, _ANSWERS = ".synthesize.lessons", ".synthesize.answers"
 
 
 def make(place: Workplace, table: schema.Synthesize, *, seed: int, held_out: float) -> Outcome:
     """Write documents, then refine them: duplicates, contamination and scores."""
-    raw = place.run / _RAW
+    raw = place.run / (_LESSONS if table.teacher == PROCEDURAL else _ANSWERS)
     if table.teacher == PROCEDURAL:
         write_lessons(
             raw,
@@ -39,11 +38,9 @@ def make(place: Workplace, table: schema.Synthesize, *, seed: int, held_out: flo
         benchmarks=table.benchmarks,
     )
     outcome = refined(place, raw, settings, held_out)
+    # A teacher's answers cost money: they stay beside the stage, for the next attempt.
     if table.teacher == PROCEDURAL:
         shutil.rmtree(raw)
-    else:
-        # The answers cost money: they stay beside the stage, for the next attempt.
-        (raw / MANIFEST).unlink(missing_ok=True)
     return outcome
 
 
