@@ -50,6 +50,7 @@ def test_steps_can_be_left_out(tmp_path: Path):
     [
         (("--keep", "2"), "keep is 2"),
         (("--languages", "german"), "ISO 639-1"),
+        (("--languages", ""), "--languages names none"),
         (("--skip", "thinking"), "no such step"),
         (("--workers", "0"), "--workers is 0"),
         (("--benchmarks", "/nowhere"), "no benchmarks at /nowhere"),

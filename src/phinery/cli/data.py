@@ -19,9 +19,9 @@ Turn raw documents into textbook-quality ones: read, select, mask, rate, de-dupl
 
 IN is a file or folder of WARC, WET, HTML, JSON lines, Parquet or plain text, an address (s3://,
 https://, hf://datasets/ORG/NAME), or "machine": the text every machine has. DIR gets
-documents-*.parquet, duplicates.parquet, samples.json and ledger.json, which tells of every document
-that came in where it went. A refining that was stopped or killed goes on where it was when the same
-command is given again.
+documents-*.parquet, duplicates.parquet, tainted.json, samples.json and ledger.json, in which every
+document that came in is counted: kept, or dropped by a step for a reason. A refining that was
+stopped or killed goes on where it was when the same command is given again.
 
 examples:
   phinery refine crawl.warc.gz --out refined
@@ -177,6 +177,8 @@ def _settings(arguments: argparse.Namespace) -> RefineSettings:
         if name not in _STEPS:
             raise UsageError(f"--skip {name}: there is no such step; {', '.join(_STEPS)} are")
     codes = [code.strip() for code in arguments.languages.split(",") if code.strip()]
+    if not codes:
+        raise UsageError("--languages names none: write codes, as in en,de, or all")
     try:
         return RefineSettings(
             languages=() if codes == ["all"] else tuple(codes),

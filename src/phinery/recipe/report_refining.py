@@ -158,5 +158,5 @@ def notes(ledger: Mapping[str, Any]) -> list[str]:
         found.append(f"Private information that was masked: {kinds}.")
     if ledger["tainted_items"]:
         items = ", ".join(f"{name} {count:,}" for name, count in ledger["tainted_items"].items())
-        found.append(f"Benchmark items found, and the documents dropped: {items}.")
+        found.append(f"Benchmark items that documents held: {items}.")
     return found
