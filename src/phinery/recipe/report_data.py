@@ -18,7 +18,7 @@ from phinery.files import read_json
 from phinery.recipe import report_refining
 from phinery.recipe.load import show_recipe
 from phinery.recipe.schema import Recipe
-from phinery.text import Tokenizer
+from phinery.text import Tokenizer, available_cores
 
 _LIBRARIES = ("torch", "numpy", "tokenizers", "safetensors")
 
@@ -162,9 +162,7 @@ def machine() -> dict[str, str]:
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     return {
         "processor": _processor(),
-        "cores used": str(len(os.sched_getaffinity(0)))
-        if hasattr(os, "sched_getaffinity")
-        else str(os.cpu_count()),
+        "cores used": str(available_cores()),
         "memory": f"{memory:.0f} GiB",
         "system": f"{platform.system()} {platform.release()}",
         "Python": platform.python_version(),

@@ -37,6 +37,7 @@ from phinery.files import (
     sha256_file,
     write_json,
 )
+from phinery.text import available_cores
 
 KIND = "refined"
 LEDGER = "ledger.json"
@@ -109,7 +110,7 @@ def refine(
     with _locked(work):
         _prepare(work, settings, describe(found))
         plan = sha256_file(work / _PLAN)
-        pieces = _run(tasks, work, plan, settings, engine, workers or _cores(), tell)
+        pieces = _run(tasks, work, plan, settings, engine, workers or available_cores(), tell)
         summary = _finish(pieces, directory, settings, report, started, tell)
         shutil.rmtree(work)
     return summary
@@ -191,10 +192,6 @@ def _check_something_was_read(ledger: Ledger, examples: dict[str, str]) -> None:
             for reason, count in account.dropped.items()
         )
         raise ValueError(f"no document could be read: {reasons or 'the inputs are empty'}")
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _check_replaceable(directory: Path) -> None:
