@@ -18,7 +18,7 @@ PYTHON ?= $(shell for name in python3 python3.13 python3.12 python3.11 python3.1
 	done)
 
 # What the C++ kernels are built from.
-NATIVE := hatch_build.py $(wildcard native/*)
+NATIVE := hatch_build.py $(wildcard native/*.h native/*/*)
 
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 

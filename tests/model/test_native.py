@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import ctypes
-import importlib.util
-import types
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
@@ -210,56 +206,3 @@ def test_what_the_kernels_cannot_take_goes_to_torch() -> None:
     assert not native.takes(torch.randn(4), torch.randn(4).bfloat16())
     assert not native.takes(torch.empty(4, device="meta"))
     assert torch.equal(kernels.NATIVE_KERNELS.gelu(double), kernels.gelu(double))
-
-
-def build_script() -> types.ModuleType:
-    pytest.importorskip("hatchling")
-    spec = importlib.util.spec_from_file_location("hatch_build", ROOT / "hatch_build.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-class Application:
-    """Stands in for hatchling's."""
-
-    def __init__(self) -> None:
-        self.warnings: list[str] = []
-
-    def display_warning(self, message: str) -> None:
-        self.warnings.append(message)
-
-
-def run_hook(root: Path) -> tuple[dict[str, Any], list[str]]:
-    (root / "src/phinery/model").mkdir(parents=True)
-    (root / "native").symlink_to(ROOT / "native")
-    application = Application()
-    hook = build_script().NativeBuildHook(
-        str(root), {}, None, None, str(root), "wheel", application
-    )
-    data: dict[str, Any] = {"artifacts": [], "pure_python": True}
-    hook.initialize("standard", data)
-    return data, application.warnings
-
-
-def test_the_build_makes_a_platform_wheel(tmp_path: Path, target: str) -> None:
-    data, warnings = run_hook(tmp_path)
-    assert not warnings
-    assert data["pure_python"] is False
-    assert data["tag"].startswith("py3-none-")
-    assert f"src/phinery/model/libphinery-{target}.so" in data["artifacts"]
-    library = ctypes.CDLL(str(tmp_path / f"src/phinery/model/libphinery-{target}.so"))
-    assert all(hasattr(library, name) for name in native._ARGUMENTS)
-
-
-def test_without_a_compiler_the_wheel_is_pure_and_says_so(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("CXX", str(tmp_path / "no-such-compiler"))
-    data, warnings = run_hook(tmp_path)
-    assert data == {"artifacts": [], "pure_python": True}
-    (warning,) = warnings
-    assert "without its C++ kernels" in warning
-    assert "no-such-compiler" in warning

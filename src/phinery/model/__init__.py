@@ -1,8 +1,32 @@
-"""What a Phi is: configuration, decoder, checkpoint files."""
+"""What a Phi is: configuration, decoder, checkpoint files.
 
-from phinery.model.cache import KVCache
-from phinery.model.checkpoint import CheckpointError, load_model, save
+What rests on torch is imported when it is first asked for.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
 from phinery.model.config import PhiConfig, preset
-from phinery.model.decoder import Phi
+from phinery.model.stored import CheckpointError
+
+if TYPE_CHECKING:
+    from phinery.model.cache import KVCache
+    from phinery.model.checkpoint import load_model, save
+    from phinery.model.decoder import Phi
+
+_LAZY = {
+    "KVCache": "phinery.model.cache",
+    "Phi": "phinery.model.decoder",
+    "load_model": "phinery.model.checkpoint",
+    "save": "phinery.model.checkpoint",
+}
 
 __all__ = ["CheckpointError", "KVCache", "Phi", "PhiConfig", "load_model", "preset", "save"]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _LAZY:
+        return getattr(importlib.import_module(_LAZY[name]), name)
+    raise AttributeError(f"module 'phinery.model' has no attribute {name!r}")

@@ -14,7 +14,6 @@ import torch
 from torch import Tensor
 
 from phinery.files import atomic_directory, write_json
-from phinery.model import layouts
 from phinery.model.card import model_card
 from phinery.model.config import PhiConfig
 from phinery.model.decoder import Phi
@@ -23,26 +22,15 @@ from phinery.model.folder import (
     INDEX,
     WEIGHTS,
     check_folder,
-    check_manifest,
     check_replaceable,
     read_config_values,
-    read_headers,
+    read_model_files,
 )
-from phinery.model.layouts import Source
-from phinery.model.safetensors_io import (
-    WEIGHT_TYPES,
-    CheckpointError,
-    StoredTensor,
-    read_into,
-    shown,
-    write_file,
-)
+from phinery.model.safetensors_io import WEIGHT_TYPES, read_into, write_file
+from phinery.model.stored import CheckpointError, StoredTensor, shown
 from phinery.text import Tokenizer
 
 __all__ = ["CheckpointError", "load", "load_model", "save"]
-
-# More than any model has; keeps the sizes of a corrupt config.json within what torch can count.
-_MAX_PARAMETERS = 2**48
 
 
 def save(
@@ -110,70 +98,21 @@ def load_model(
     Raises CheckpointError for whatever is not right, in one line that names file and tensor.
     """
     chosen_device, chosen_dtype = _device(device), _dtype(dtype)
-    folder = check_folder(directory)
-    check_manifest(folder)
-    values = read_config_values(folder)
-    layout: str = values["model_type"]
-    stored = read_headers(folder)
-    try:
-        embedding = stored.get(layouts.embedding_name(layout))
-        rows = embedding.shape[0] if embedding and embedding.shape else None
-        config = layouts.read_config(values, embedding_rows=rows)
-        if config.num_parameters() > _MAX_PARAMETERS:
-            raise ValueError(f"it describes {config.num_parameters():.1e} parameters")
-    except ValueError as error:
-        raise CheckpointError(f"{folder / CONFIG}: {error}") from error
-
-    plan = _plan(folder, config, layout, stored)
+    files = read_model_files(directory)
     with torch.device("meta"):
-        model = Phi(config)
+        model = Phi(files.config)
     shapes = {name: weight.shape for name, weight in model.state_dict().items()}
-    assert shapes.keys() == plan.keys()
-    for name, source in plan.items():
-        _check_stored(stored[source.tensor], source, shapes[name])
+    assert shapes.keys() == files.places.keys()
     if chosen_dtype is None:
-        chosen_dtype = _common_dtype(stored[source.tensor] for source in plan.values())
+        chosen_dtype = _common_dtype(files.tensor(name) for name in files.places)
 
     weights: dict[str, Tensor] = {}
-    for name, source in plan.items():
+    for name, source in files.places.items():
         weight = torch.empty(shapes[name], dtype=chosen_dtype, device=chosen_device)
-        read_into(stored[source.tensor], weight, start=source.part * weight.numel())
+        read_into(files.tensor(name), weight, start=source.part * weight.numel())
         weights[name] = weight
     model.load_state_dict(weights, assign=True)
     return model.eval()
-
-
-def _plan(
-    folder: Path, config: PhiConfig, layout: str, stored: Mapping[str, StoredTensor]
-) -> dict[str, Source]:
-    """Where each parameter is stored, by our names. No tensor is missing and none is left over."""
-    plan: dict[str, Source] = {}
-    for name, source in layouts.sources(layout, config.num_hidden_layers):
-        if source.tensor not in stored:
-            place = folder / (WEIGHTS if (folder / WEIGHTS).is_file() else INDEX)
-            raise CheckpointError(f"{place}: tensor {shown(source.tensor)} is missing")
-        plan[name] = source
-    used = {source.tensor for source in plan.values()}
-    for name, tensor in stored.items():
-        if name not in used and not layouts.is_derived(name):
-            raise CheckpointError(
-                f"{tensor.path}: tensor {shown(name)} is no part of a Phi of "
-                f"{config.num_hidden_layers} layers"
-            )
-    return plan
-
-
-def _check_stored(stored: StoredTensor, source: Source, shape: torch.Size) -> None:
-    wanted = (source.parts * shape[0], *shape[1:])
-    where = f"{stored.path}: tensor {shown(stored.name)}"
-    if stored.shape != wanted:
-        raise CheckpointError(
-            f"{where} has shape {list(stored.shape)}, but {CONFIG} asks for {list(wanted)}"
-        )
-    if stored.dtype not in WEIGHT_TYPES:
-        raise CheckpointError(
-            f"{where} has dtype {stored.dtype}; weights must be {', '.join(WEIGHT_TYPES)}"
-        )
 
 
 def _common_dtype(tensors: Iterable[StoredTensor]) -> torch.dtype:

@@ -2,18 +2,116 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from phinery.files import MANIFEST, read_json, sha256_file
-from phinery.model.layouts import LAYOUTS, PHI
-from phinery.model.safetensors_io import CheckpointError, StoredTensor, read_header, shown
+from phinery.model import layouts
+from phinery.model.config import PhiConfig
+from phinery.model.layouts import LAYOUTS, PHI, Source
+from phinery.model.stored import CheckpointError, StoredTensor, read_header, shown
 
 CONFIG = "config.json"
 WEIGHTS = "model.safetensors"
 INDEX = "model.safetensors.index.json"
+QUANTIZATION = "quantization_config"
+FLOAT_TYPES = ("F64", "F32", "F16", "BF16")
+# More than any model has; keeps the sizes of a corrupt config.json within what can be counted.
+_MAX_PARAMETERS = 2**48
 _PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class ModelFiles:
+    """A model folder that was looked through: what it is, and where every parameter lies.
+
+    `stored` are the tensors by their names in the files, `places` says for each parameter, by our
+    names and in the model's order, which tensor it is, or which part of one.
+    """
+
+    folder: Path
+    config: PhiConfig
+    stored: dict[str, StoredTensor]
+    places: dict[str, Source]
+
+    def tensor(self, name: str) -> StoredTensor:
+        """The stored tensor of a parameter."""
+        return self.stored[self.places[name].tensor]
+
+
+def read_model_files(directory: str | Path) -> ModelFiles:
+    """Look through a model folder, in one of the layouts of `phinery.model.layouts`.
+
+    Everything but the weights themselves is read and checked: manifest, configuration, headers, and
+    that each parameter is there once with the right shape and a floating-point type. Raises
+    CheckpointError for whatever is not right, in one line that names file and tensor.
+    """
+    folder = check_folder(directory)
+    check_manifest(folder)
+    values = read_config_values(folder)
+    if QUANTIZATION in values:
+        raise CheckpointError(
+            f"{folder / CONFIG} has a {QUANTIZATION}: quantised weights can only generate; for "
+            "anything else open the model that they were made from"
+        )
+    layout: str = values["model_type"]
+    stored = read_headers(folder)
+    config = read_config(folder, values, layout, stored)
+    places = _places(folder, config, layout, stored)
+    for name, shape in layouts.shapes(config).items():
+        _check_stored(stored[places[name].tensor], places[name], shape)
+    return ModelFiles(folder, config, stored, places)
+
+
+def read_config(
+    folder: Path, values: Mapping[str, Any], layout: str, stored: Mapping[str, StoredTensor]
+) -> PhiConfig:
+    """The configuration of `config.json`'s values. Raises CheckpointError."""
+    try:
+        embedding = stored.get(layouts.embedding_name(layout))
+        rows = embedding.shape[0] if embedding and embedding.shape else None
+        config = layouts.read_config(values, embedding_rows=rows)
+        if config.num_parameters() > _MAX_PARAMETERS:
+            raise ValueError(f"it describes {config.num_parameters():.1e} parameters")
+    except ValueError as error:
+        raise CheckpointError(f"{folder / CONFIG}: {error}") from error
+    return config
+
+
+def _places(
+    folder: Path, config: PhiConfig, layout: str, stored: Mapping[str, StoredTensor]
+) -> dict[str, Source]:
+    """Where each parameter is stored, by our names. No tensor is missing and none is left over."""
+    places: dict[str, Source] = {}
+    for name, source in layouts.sources(layout, config.num_hidden_layers):
+        if source.tensor not in stored:
+            place = folder / (WEIGHTS if (folder / WEIGHTS).is_file() else INDEX)
+            raise CheckpointError(f"{place}: tensor {shown(source.tensor)} is missing")
+        places[name] = source
+    used = {source.tensor for source in places.values()}
+    for name, tensor in stored.items():
+        if name not in used and not layouts.is_derived(name):
+            raise CheckpointError(
+                f"{tensor.path}: tensor {shown(name)} is no part of a Phi of "
+                f"{config.num_hidden_layers} layers"
+            )
+    return places
+
+
+def _check_stored(stored: StoredTensor, source: Source, shape: tuple[int, ...]) -> None:
+    wanted = (source.parts * shape[0], *shape[1:])
+    where = f"{stored.path}: tensor {shown(stored.name)}"
+    if stored.shape != wanted:
+        raise CheckpointError(
+            f"{where} has shape {list(stored.shape)}, but {CONFIG} asks for {list(wanted)}"
+        )
+    if stored.dtype not in FLOAT_TYPES:
+        raise CheckpointError(
+            f"{where} has dtype {stored.dtype}; weights must be {', '.join(FLOAT_TYPES)}"
+        )
 
 
 def check_folder(directory: str | Path) -> Path:

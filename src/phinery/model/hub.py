@@ -6,7 +6,7 @@ import os
 import re
 from pathlib import Path
 
-from phinery.model.safetensors_io import CheckpointError
+from phinery.model.stored import CheckpointError
 
 # Names, not endings: a repository may hold the same weights for other programs too.
 _WANTED = [

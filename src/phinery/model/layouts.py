@@ -60,6 +60,24 @@ def sources(layout: str, num_layers: int) -> Iterator[tuple[str, Source]]:
             yield f"{module}.{kind}", Source(f"{old}.{kind}")
 
 
+def shapes(config: PhiConfig) -> dict[str, tuple[int, ...]]:
+    """The shape of every parameter of a Phi, by our names and in the model's order."""
+    width, mlp, vocabulary = config.hidden_size, config.mlp_size, config.vocab_size
+    of_module = {
+        "embed_tokens": (vocabulary, width),
+        "lm_head": (vocabulary, width),
+        "fc1": (mlp, width),
+        "fc2": (width, mlp),
+    }
+    result: dict[str, tuple[int, ...]] = {}
+    for name, _ in sources(PHI, config.num_hidden_layers):
+        module, kind = name.split(".")[-2:]
+        outputs, inputs = of_module.get(module, (width, width))
+        is_matrix = kind == "weight" and not module.endswith("layernorm")
+        result[name] = (outputs, inputs) if is_matrix else (outputs,)
+    return result
+
+
 def embedding_name(layout: str) -> str:
     """The name of the embedding's tensor in a layout."""
     return f"{_outer_modules(layout, 0)[0]}.weight"

@@ -4,7 +4,7 @@
 #include <cmath>
 #include <vector>
 
-#include "simd.h"
+#include "../simd.h"
 
 namespace phinery {
 namespace {

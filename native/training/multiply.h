@@ -6,7 +6,7 @@
 // 6 x 64 floats (24 registers), for each of which one element of a is broadcast.
 #pragma once
 
-#include "simd.h"
+#include "../simd.h"
 
 namespace phinery {
 
