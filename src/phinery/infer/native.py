@@ -67,6 +67,8 @@ _OF_LAYER = (
     *(f"mlp.{name}.bias" for name in ("fc1", "fc2")),
 )
 _MODULES = ("q_proj", "k_proj", "v_proj", "fc1", "dense", "fc2")
+# A page table's entries have 32 bits.
+_MAX_PAGES = 2**31 - 1
 # Choosing the number of threads takes no longer than this at a start, in seconds.
 _TUNING = 0.25
 
@@ -113,6 +115,9 @@ class NativeBackend:
         self.num_pages = num_pages
         self.quantization = quantization
         self._turn = threading.Lock()
+        self._model: int | None = None
+        if num_pages > _MAX_PAGES:
+            raise MemoryError(f"a cache has {_MAX_PAGES} pages at most: lower cache_tokens")
         cos, sin = _rotations(config)
         shape = np.array(
             [
@@ -133,7 +138,7 @@ class NativeBackend:
             dtype=np.int32,
         )
         self.threads = threads
-        self._model: int | None = _loaded().phinery_engine_new(
+        self._model = _loaded().phinery_engine_new(
             shape.ctypes.data, config.layer_norm_eps, cos.ctypes.data, sin.ctypes.data
         )
         if not self._model:

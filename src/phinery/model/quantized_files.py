@@ -77,7 +77,8 @@ def _bits(folder: Path, values: Mapping[str, Any]) -> int:
     method = entry.get("quant_method") if isinstance(entry, dict) else None
     if method != "phinery":
         raise CheckpointError(
-            f"{folder / CONFIG}: quantised by {shown(method)}; only what `phinery export` wrote is read"
+            f"{folder / CONFIG}: quantised by {shown(method)}; only folders of `phinery export` "
+            "are read"
         )
     bits = entry.get("bits")
     group = entry.get("group_size", _GROUP)
