@@ -1,14 +1,17 @@
 """datatrove's WarcReader and Trafilatura steps, as its documentation puts them together."""
 
+# The packages live in an environment of their own, where the type checker does not look.
+# pyright: reportMissingImports=false, reportUnusedImport=false
+
 from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
 
 # Imported before the clock starts: its helper process is a fork.
-import trafilatura  # pyright: ignore[reportUnusedImport]  # noqa: F401
-from datatrove.pipeline.extractors import Trafilatura  # pyright: ignore[reportMissingImports]
-from datatrove.pipeline.readers import WarcReader  # pyright: ignore[reportMissingImports]
+import trafilatura  # noqa: F401
+from datatrove.pipeline.extractors import Trafilatura
+from datatrove.pipeline.readers import WarcReader
 from extraction_worker import serve
 
 # Its default of a second would drop pages on a busy machine, and does in its first second.

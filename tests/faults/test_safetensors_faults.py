@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from phinery.model.checkpoint import CheckpointError
-from phinery.model.safetensors_io import read_header
+from phinery.model.stored import read_header
 
 
 def write_header(path: Path, header: Any, data: bytes) -> None:

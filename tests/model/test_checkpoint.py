@@ -179,11 +179,15 @@ def test_unknown_types_and_devices_are_one_line(tmp_path, tokenizer):
 
 
 def test_a_model_card_may_be_edited_or_left_out(tmp_path, tokenizer):
-    save(make_model(), tokenizer, tmp_path / "m")
+    model = make_model()
+    save(model, tokenizer, tmp_path / "m")
+    # The manifest has the card's checksum, so that a changed one could be refused like other files.
+    assert "README.md" in read_manifest(tmp_path / "m")["files"]
     (tmp_path / "m" / "README.md").write_text("# Mine")
-    load_model(tmp_path / "m")
+    assert_same_weights(model, load_model(tmp_path / "m"))
+    assert (tmp_path / "m" / "README.md").read_text() == "# Mine"
     (tmp_path / "m" / "README.md").unlink()
-    load_model(tmp_path / "m")
+    assert_same_weights(model, load_model(tmp_path / "m"))
 
 
 def test_rotary_buffers_of_older_files_are_ignored(tmp_path, tokenizer):

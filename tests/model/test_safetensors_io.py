@@ -5,7 +5,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from phinery.model.safetensors_io import read_header, read_into, write_file
+from phinery.model.safetensors_io import read_into, write_file
+from phinery.model.stored import read_header
 
 NAMES = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=20)
 DTYPES = [torch.float64, torch.float32, torch.float16, torch.bfloat16]

@@ -98,7 +98,7 @@ def _plain_code_reason(text: str, lines: list[str], limits: HeuristicLimits) -> 
     checks = {
         "code_long_line": max(map(len, text.split("\n"))) > 1_000,
         "code_mean_line_length": len(text) > 100 * len(lines),
-        "code_alphanumeric": known < limits.fewest_alphanumeric * len(text),
+        "code_alphanumeric": known < 0.25 * len(text),
         "code_data": data > limits.most_data_lines * len(lines),
     }
     return next((reason for reason, failed in checks.items() if failed), None)
@@ -140,6 +140,102 @@ _GOOD = (_SENTENCE * 3 + "\n") * 3
 )
 def test_names_the_rule(text: str, reason: str | None) -> None:
     assert _reasons([text]) == [reason]
+
+
+def _words(count: int, *, ends: str = ".") -> str:
+    """That many words of four letters, both stop words."""
+    return " ".join((["that", "with"] * count)[:count]) + ends
+
+
+def _lines(many: tuple[int, str], others: tuple[int, str]) -> str:
+    return "\n".join([many[1]] * many[0] + [others[1]] * others[0])
+
+
+_TEN = _words(10, ends="")
+_LONG = "abcdefghijklmnopq"
+_OF_29 = "that with that with that one."
+_CODE_OF_120 = "abcdefghijklmn1" + "(" * 45 + "\n" + "abcdefghijklmn1" + "(" * 44
+_THREE = "thousands considered elsewhere."
+_FOUR = "thousands with that considered."
+
+
+@pytest.mark.parametrize(
+    ("reason", "kept", "dropped"),
+    [
+        # Gopher, arXiv 2112.11446, A.1.1: 50 to 100,000 words of 3 to 10 characters, ...
+        ("too_few_words", _words(50), _words(49)),
+        ("too_many_words", _words(100_000), _words(100_001)),
+        ("mean_word_length", "the and " * 40 + "so.", "the and " * 40 + "so"),
+        (
+            "mean_word_length",
+            f"the {_LONG} and {_LONG} " * 20 + f"the {_LONG[1:]}.",
+            f"the {_LONG} and {_LONG} " * 20 + f"the {_LONG}.",
+        ),
+        # ... hash signs and ellipses in a tenth of the words, 90% bullets, 30% lines with an
+        # ellipsis at the end, two of the eight stop words.
+        ("symbol_to_word_ratio", "that #with " * 10 + _words(80), "that #with " * 10 + _words(79)),
+        (
+            "symbol_to_word_ratio",
+            "that... with " * 10 + _words(80),
+            "that... with " * 10 + _words(79),
+        ),
+        (
+            "bullet_lines",
+            _lines((9, f"- {_TEN}."), (1, f"{_TEN}.")),
+            _lines((10, f"- {_TEN}."), (1, f"{_TEN}.")),
+        ),
+        (
+            "ellipsis_lines",
+            _lines((60, f"{_TEN}..."), (140, f"{_TEN}.")),
+            _lines((61, f"{_TEN}..."), (140, f"{_TEN}.")),
+        ),
+        ("stop_words", "the to " + "other " * 60 + "end.", "the " + "other " * 60 + "end."),
+        # Ours.
+        ("alphabetic_words", "1234 " * 40 + _words(60), "1234 " * 41 + _words(60)),
+        ("curly_brackets", "{" * 10 + _words(100), "{" * 10 + _words(99)),
+        (
+            "policy_notice",
+            "privacy policy. cookie policy. " + _words(96),
+            "privacy policy. cookie policy. " + _words(95),
+        ),
+        (
+            "javascript_notice",
+            "Enable JavaScript. " + _words(199),
+            "Enable JavaScript. " + _words(198),
+        ),
+        # FineWeb, arXiv 2406.17557, 3.6: 12% of lines with an end mark, 67% of lines below 30
+        # characters (the limits themselves are dropped there).
+        (
+            "few_sentence_lines",
+            _lines((12, f"{_TEN}."), (88, _TEN)),
+            _lines((12, f"{_TEN}."), (89, _TEN)),
+        ),
+        (
+            "short_lines",
+            _lines((67, _OF_29), (33, f"{_OF_29}.")),
+            _lines((68, _OF_29), (33, f"{_OF_29}.")),
+        ),
+        # datatrove, fineweb_quality_filter.py: 0.3 lines a word.
+        ("list_like_lines", _lines((20, _THREE), (10, _FOUR)), _lines((21, _THREE), (10, _FOUR))),
+    ],
+)
+def test_limits_of_prose(reason: str, kept: str, dropped: str) -> None:
+    assert _reasons([kept, dropped]) == [None, reason]
+
+
+@pytest.mark.parametrize(
+    ("reason", "kept", "dropped"),
+    [
+        # StarCoder, bigcode-dataset/preprocessing: lines of 1,000 characters, of 100 on average, a
+        # quarter of letters and digits; ours: 70% of lines with figures only.
+        ("code_long_line", "x" * 1_000 + "\nx" * 20, "x" * 1_001 + "\nx" * 20),
+        ("code_mean_line_length", ("x" * 99 + "\n") * 3, ("x" * 99 + "\n") * 3 + "x" * 101),
+        ("code_alphanumeric", _CODE_OF_120, _CODE_OF_120 + "("),
+        ("code_data", _lines((70, "1, 2"), (30, "x = 1")), _lines((71, "1, 2"), (30, "x = 1"))),
+    ],
+)
+def test_limits_of_programs(reason: str, kept: str, dropped: str) -> None:
+    assert _reasons([kept, dropped], ["code"] * 2) == [None, reason]
 
 
 def test_programs_go_by_their_own_rules() -> None:

@@ -71,6 +71,13 @@ def test_names_the_rule(text: str, reason: str | None) -> None:
     assert repetition_reason([text]) == [reason] == [_plain_reason(text)]
 
 
+def test_limits_of_duplicate_ngrams_are_twice_those_of_gopher() -> None:
+    """The other limits, Gopher's own, stand in the plain reference."""
+    table_a1 = {5: 0.15, 6: 0.14, 7: 0.13, 8: 0.12, 9: 0.11, 10: 0.10}  # arXiv 2112.11446
+    twice = {n: pytest.approx(2 * limit) for n, limit in table_a1.items()}
+    assert twice == repetition.DUPLICATE_NGRAM_CHARACTERS
+
+
 def test_reasons_are_known_and_in_order() -> None:
     text = " ".join(f"again{i}" for i in range(20)) + " "
     text = text * 2 + _PROSE[:180]

@@ -5,11 +5,15 @@ Nothing here calls back into Python for a document: Daft evaluates each rule ove
 Sources of the rules and of every limit:
 
 - Gopher: Rae et al. 2021, "Scaling Language Models: Methods, Analysis & Insights from Training
-  Gopher", arXiv 2112.11446, section A.1.1
+  Gopher", arXiv 2112.11446, section A.1.1, "Quality filtering"; the same numbers are the defaults
+  of datatrove's gopher_quality_filter.py
 - C4: Raffel et al. 2019, "Exploring the Limits of Transfer Learning with a Unified Text-to-Text
   Transformer", arXiv 1910.10683, section 2.2
 - FineWeb: Penedo et al. 2024, "The FineWeb Datasets", arXiv 2406.17557, section 3.6
-- StarCoder: Li et al. 2023, "StarCoder: may the source be with you!", arXiv 2305.06161, section 3.1
+- datatrove: the defaults of fineweb_quality_filter.py in github.com/huggingface/datatrove
+- StarCoder: Li et al. 2023, "StarCoder: may the source be with you!", arXiv 2305.06161, section
+  3.1, with the numbers of github.com/bigcode-project/bigcode-dataset, preprocessing: README.md,
+  filtering.py and visual_inspection.csv, which has a row for each file extension
 
 A pattern means the same in Rust's regex crate, which Daft uses, and in Python's re, with which the
 tests check it.
@@ -34,45 +38,49 @@ class HeuristicLimits:
     """
 
     fewest_words: int = 50
-    """Gopher."""
+    """Gopher: between 50 and 100,000 words."""
     most_words: int = 100_000
     """Gopher."""
     shortest_mean_word: float = 3.0
-    """Gopher."""
+    """Gopher: a mean word of 3 to 10 characters."""
     longest_mean_word: float = 10.0
     """Gopher."""
     most_symbols_per_word: float = 0.1
-    """Gopher: hash signs, and ellipses, each for itself. Hash signs that begin a line are Markdown
-    headings and don't count."""
+    """Gopher, 0.1: hash signs, and ellipses, each for itself. Hash signs that begin a line are
+    Markdown headings and don't count."""
     most_bullet_lines: float = 0.9
-    """Gopher: share of lines that start with a bullet point."""
+    """Gopher, 90%: share of lines that start with a bullet point."""
     most_ellipsis_lines: float = 0.3
-    """Gopher: share of lines that end with an ellipsis."""
+    """Gopher, 30%: share of lines that end with an ellipsis."""
     fewest_alphabetic_words: float = 0.6
-    """Share of words with a letter. Gopher's 0.8 takes away pages of mathematics."""
+    """Ours: share of words with a letter. Gopher's 80% takes away pages of mathematics."""
     fewest_stop_words: int = 2
-    """Gopher: different words of "the, be, to, of, and, that, have, with"; in English only."""
+    """Gopher, two: different words of "the, be, to, of, and, that, have, with"; in English only."""
     most_brackets_per_word: float = 0.1
-    """C4 drops every page with a curly bracket, and with it LaTeX and quoted programs."""
+    """Ours. C4 drops every page with a curly bracket, and with it LaTeX and quoted programs."""
     most_notice_words: int = 200
-    """Longer texts that speak of JavaScript are not notices of missing JavaScript. C4 drops every
-    line with the word."""
+    """Ours: longer texts that speak of JavaScript are not notices of missing JavaScript. C4 drops
+    every line with the word."""
     most_policies_per_word: float = 0.02
-    """Policies and cookies, two at least. C4 drops every line that names them."""
+    """Ours: policies and cookies, two at least. C4 drops every line that names them."""
     fewest_sentence_lines: float = 0.12
-    """FineWeb: share of lines that end with a mark of punctuation."""
+    """FineWeb, which drops 0.12 and less: share of lines that end with a mark of punctuation."""
     shortest_line: int = 30
-    """FineWeb: a line below is short."""
+    """FineWeb: a line shorter than 30 characters is short. datatrove takes 30 for short as well."""
     most_short_lines: float = 0.67
-    """FineWeb: share of lines that are short."""
+    """FineWeb, which drops 0.67 and more: share of lines that are short."""
     most_lines_per_word: float = 0.3
-    """FineWeb: above, the text is a list."""
+    """datatrove's filter for FineWeb, `new_line_ratio` of 0.3: above, the text is a list. The paper
+    doesn't have it."""
     longest_code_line: int = 1_000
-    """StarCoder: what has longer lines was written by a program."""
+    """StarCoder, `Long_line_threshold` of 1,000 for most extensions: what has longer lines was
+    written by a program."""
     longest_mean_code_line: float = 100.0
-    """StarCoder."""
+    """StarCoder, `line_mean` of 100 wherever the longest line is limited."""
     fewest_alphanumeric: float = 0.25
-    """StarCoder: share of a program's characters that are letters and digits."""
+    """StarCoder, `Alphanum_threshold` of 0.25 for nearly all extensions: share of a program's
+    characters that are letters and digits. The paper's alpha filter (25% letters, some extensions)
+    is another."""
     most_data_lines: float = 0.7
     """Ours: share of a program's lines that have a digit and no letter."""
 
@@ -138,6 +146,7 @@ _UNSPACED = ["bo", "dz", "ja", "km", "lo", "my", "th", "zh"]
 """Languages that put no spaces between words, so that rules about words say nothing."""
 
 _STOP_WORDS = ("the", "be", "to", "of", "and", "that", "have", "with")
+"""Gopher's eight words."""
 
 _BULLET = r"(?m)^[ \t]*[-*+\u2022\u2023\u25cf\u25e6\u25aa\u00b7][ \t]"
 _ELLIPSIS = r"\.\.\.+|\u2026"
@@ -159,6 +168,8 @@ _POLICY = (
     r"(?i)terms of (?:use|service)|privacy policy|cookie policy|uses? cookies|use of cookies"
     r"|accept (?:all )?cookies"
 )
+"""C4's six phrases (terms of use, privacy policy, cookie policy, uses cookies, use of cookies, use
+cookies), and ours: terms of service, accept cookies."""
 _DATA_LINE = r"(?m)^[^\n\p{L}]*[0-9][^\n\p{L}]*$"
 
 

@@ -1,9 +1,9 @@
 """Texts that repeat themselves: Gopher's rules on duplicate lines, paragraphs and n-grams.
 
-Source: Rae et al. 2021, arXiv 2112.11446, section A.1.1 and table A1, for rules and limits, but for
-those of duplicate n-grams. Words stand between
-whitespace, characters are those of words, lines and paragraphs are compared without the whitespace
-around them, and blank ones don't count.
+Source: Rae et al. 2021, arXiv 2112.11446, section A.1.1 and table A1, for the rules and for all
+limits but those of duplicate n-grams. datatrove's gopher_repetition_filter.py quotes the table.
+Words stand between whitespace, characters are those of words, lines and paragraphs are compared
+without the whitespace around them, and blank ones don't count.
 """
 
 from __future__ import annotations
@@ -19,15 +19,20 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 DUPLICATE_LINES = 0.30
-"""Largest share of lines that an earlier line equals."""
+"""Largest share of lines that an earlier line equals. Table A1: 0.30."""
 DUPLICATE_LINE_CHARACTERS = 0.20
+"""Largest share of characters in such lines. Table A1: 0.20."""
 DUPLICATE_PARAGRAPHS = 0.30
+"""The same for paragraphs. Table A1: 0.30."""
 DUPLICATE_PARAGRAPH_CHARACTERS = 0.20
+"""The same for paragraphs. Table A1: 0.20."""
 TOP_NGRAM_CHARACTERS = {2: 0.20, 3: 0.18, 4: 0.16}
-"""Largest share of characters that all occurrences of one repeated n-gram have."""
+"""Largest share of characters that all occurrences of one repeated n-gram have. Table A1: 0.20,
+0.18, 0.16."""
 DUPLICATE_NGRAM_CHARACTERS = {5: 0.30, 6: 0.28, 7: 0.26, 8: 0.24, 9: 0.22, 10: 0.20}
-"""Largest share of characters in n-grams that occurred before; overlaps count once. Twice Gopher's,
-which would drop one in eleven sections of textbooks: exercises are worded alike."""
+"""Largest share of characters in n-grams that occurred before; overlaps count once. Ours: twice
+table A1's 0.15, 0.14, 0.13, 0.12, 0.11, 0.10, which would drop one in eleven sections of textbooks:
+exercises are worded alike."""
 
 REASONS: dict[str, str] = {
     "duplicate_lines": "many of its lines are there twice",
