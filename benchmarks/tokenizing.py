@@ -1,8 +1,11 @@
 """How fast documents become token shards' ids: Phinery's encoding beside the `tokenizers` library.
 
 Both encode the same texts with the same tokenizer, in processes of their own that take turns; the
-ids are compared. Texts: OpenStax's textbooks (`../shared/corpora`) and Python's standard library.
-Tokenizers: trained on both, and one with CodeGen's runs of whitespace as added tokens, as Phi's.
+ids are compared. Rates are by processor time on one core, and by wall time on more; what more cores
+bring is by wall time, in turns with one core.
+
+Texts: OpenStax's textbooks (`../shared/corpora`) and Python's standard library. Tokenizers: trained
+on both, and one with CodeGen's runs of whitespace as added tokens, as Phi's.
 """
 
 from __future__ import annotations
@@ -117,30 +120,44 @@ def _fields(token: AddedToken) -> dict[str, Any]:
 
 
 def measure(folder: Path, file: Path, cores: int, rounds: int) -> dict[str, Any]:
-    """Rounds in which both take turns; MB/s are medians, the ratio is the median of ratios."""
+    """Rounds in which all take turns; MB/s are medians, ratios are medians of ratios."""
+    turns = [(name, count) for count in sorted({1, cores}) for name in PARTICIPANTS]
+    answers: dict[tuple[str, int], list[dict[str, Any]]] = {turn: [] for turn in turns}
     with contextlib.ExitStack() as stack:
         workers = {
-            name: stack.enter_context(start(name, folder, file, cores)) for name in PARTICIPANTS
+            (name, count): stack.enter_context(start(name, folder, file, count))
+            for name, count in turns
         }
-        rates: dict[str, list[float]] = {name: [] for name in PARTICIPANTS}
-        checksums: set[str] = set()
         for number in range(rounds + 1):
-            for name in PARTICIPANTS if number % 2 else PARTICIPANTS[::-1]:
-                answer = ask(workers[name])
-                checksums.add(answer["sha256"])
-                if number:  # the first round warms up
-                    rates[name].append(answer["bytes"] / answer["seconds"] / 1e6)
-    if len(checksums) != 1:
+            for turn in turns if number % 2 else turns[::-1]:
+                answers[turn].append(ask(workers[turn]))
+    if len({answer["sha256"] for given in answers.values() for answer in given}) != 1:
         raise SystemExit(f"the ids differ on {file.name} with {folder.name}")
-    ratios = [
-        own / theirs for own, theirs in zip(rates["phinery"], rates["tokenizers"], strict=True)
-    ]
+    clock = "processor_seconds" if cores == 1 else "wall_seconds"
+    rates = {name: _rates(answers[name, cores], clock) for name in PARTICIPANTS}
+    ratios = _ratios(rates["phinery"], rates["tokenizers"])
     return {
         "megabytes_per_second": {name: statistics.median(rates[name]) for name in PARTICIPANTS},
         "rates": rates,
         "ratio": statistics.median(ratios),
         "ratios": ratios,
+        "times_one_core": {
+            name: _ratios(
+                _rates(answers[name, cores], "wall_seconds"),
+                _rates(answers[name, 1], "wall_seconds"),
+            )
+            for name in PARTICIPANTS
+        },
     }
+
+
+def _rates(answers: Sequence[dict[str, Any]], clock: str) -> list[float]:
+    """MB/s of each round but the first, which warms up."""
+    return [answer["bytes"] / answer[clock] / 1e6 for answer in answers[1:]]
+
+
+def _ratios(rates: Sequence[float], others: Sequence[float]) -> list[float]:
+    return [rate / other for rate, other in zip(rates, others, strict=True)]
 
 
 def start(name: str, folder: Path, file: Path, cores: int) -> subprocess.Popen[str]:
@@ -181,14 +198,12 @@ def print_cell(cell: dict[str, Any]) -> None:
 
 
 def print_scaling(results: list[dict[str, Any]]) -> None:
-    """What more cores bring, for both."""
-    single = {(c["text"], c["tokenizer"]): c for c in results if c["cores"] == 1}
+    """What more cores bring, for both: median and range of the rounds."""
     for cell in results:
-        one = single.get((cell["text"], cell["tokenizer"]))
-        if one is not None and cell["cores"] > 1:
+        if cell["cores"] > 1:
             gains = [
-                f"{name} {cell['megabytes_per_second'][name] / rate:.2f} x"
-                for name, rate in one["megabytes_per_second"].items()
+                f"{name} {statistics.median(gain):.2f} x ({min(gain):.2f} to {max(gain):.2f})"
+                for name, gain in cell["times_one_core"].items()
             ]
             print(f"{cell['cores']} cores, {cell['text']}, {cell['tokenizer']}: {', '.join(gains)}")
 

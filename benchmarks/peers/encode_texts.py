@@ -1,6 +1,6 @@
 """A worker of `tokenizing.py`: encodes the texts of a file each time it is asked to.
 
-Seconds are processor time on one core, so that other processes don't count, and wall time on more.
+It tells both processor time, where on one core other processes don't count, and wall time.
 """
 
 from __future__ import annotations
@@ -25,15 +25,19 @@ def main() -> None:
     texts: list[str] = json.loads(Path(file).read_text(encoding="utf-8"))
     size = sum(len(text.encode()) for text in texts)
     encode = _phinery(folder, int(cores)) if name == "phinery" else _tokenizers(folder)
-    clock = time.process_time if cores == "1" else time.perf_counter
     for _ in sys.stdin:
-        begin = clock()
+        begin, begin_wall = time.process_time(), time.perf_counter()
         encoded = encode(texts)
-        seconds = clock() - begin
+        seconds, wall = time.process_time() - begin, time.perf_counter() - begin_wall
         digest = hashlib.sha256()
         for ids in encoded:
             digest.update(np.array(ids, dtype=np.uint32).tobytes() + b"end")
-        answer = {"bytes": size, "seconds": seconds, "sha256": digest.hexdigest()}
+        answer = {
+            "bytes": size,
+            "processor_seconds": seconds,
+            "wall_seconds": wall,
+            "sha256": digest.hexdigest(),
+        }
         print(json.dumps(answer), flush=True)
 
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import json
+import threading
+import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -116,6 +119,52 @@ def test_each_run_of_whitespace_in_every_place(backend: tokenizers.Tokenizer, ma
     assert ids_of(made, texts) == reference(backend, texts)
 
 
+RUNS: dict[str, Callable[[], tokenizers.Tokenizer]] = {
+    "none": trained_backend,
+    "Phi's": phi_backend,
+    # Two more than the longest, and a run after a run, are within reach of few characters.
+    "short": lambda: added_backend("  ", "   ", "\t\t"),
+    "line ends": lambda: added_backend("\n\n", "\r\r", "\r\r\r", "\v\v"),
+    "not all lengths": lambda: added_backend("  ", "    ", "\t\t\t"),
+    "long characters": lambda: added_backend("\u3000\u3000", "\u3000\u3000\u3000", "\x85\x85"),
+    "mixed": lambda: added_backend("\n ", "\t\t"),
+}
+
+
+@pytest.mark.parametrize("make", RUNS.values(), ids=RUNS.keys())
+@pytest.mark.parametrize("alphabet", [" \t\na!", " \r\v\u3000x", "\t \x85\u20033"])
+def test_all_short_texts(make: Callable[[], tokenizers.Tokenizer], alphabet: str):
+    backend = make()
+    texts = ["".join(text) for n in range(7) for text in itertools.product(alphabet, repeat=n)]
+    expected = backend.encode_batch_fast(texts, add_special_tokens=False)
+    for text, ids, answer in zip(texts, fast(backend).encode(texts), expected, strict=True):
+        assert ids.tolist() == answer.ids, repr(text)
+
+
+def test_runs_that_are_merges_too():
+    """As in CodeGen's tokenizer, where two spaces are a token of the merges, and an added one."""
+    backend = phi_backend()
+    merged, added = backend.token_to_id("\u0120\u0120"), backend.token_to_id("  ")
+    assert merged is not None
+    assert merged != added
+    assert ids_of(fast(backend), ["  ", "a  \n"])[0] == [added]
+    assert ids_of(fast(backend), ["a  \n"]) == reference(backend, ["a  \n"])
+
+
+def test_groups_become_smaller_towards_the_end(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(encoding, "_CHUNK_CHARACTERS", 100)
+    monkeypatch.setattr(encoding, "_SMALLEST_CHUNK", 10)
+    texts = ["x" * (1 + number % 9) for number in range(200)]
+    for threads in (1, 2, 5):
+        groups = list(encoding._chunks(texts, threads))
+        assert [text for group in groups for text in group] == texts
+        sizes = [sum(map(len, group)) for group in groups]
+        assert max(sizes) < 110
+        assert all(size >= (100 if threads == 1 else 10) for size in sizes[:-1])
+        assert threads == 1 or max(sizes[-threads:]) < 20
+    assert list(encoding._chunks(["x" * 500, "", "y"], 2)) == [["x" * 500], ["", "y"]]
+
+
 @pytest.mark.parametrize("unit", ["a", "!", "7", " ", "\n", "\t", "é", "日", "ab", " a", "\u3000"])
 @pytest.mark.parametrize("end", ["", "x"])
 def test_long_runs(made: FastEncoding, backend: tokenizers.Tokenizer, unit: str, end: str):
@@ -127,6 +176,7 @@ def test_many_texts_in_threads(
     backend: tokenizers.Tokenizer, made: FastEncoding, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr(encoding, "_CHUNK_CHARACTERS", 50)
+    monkeypatch.setattr(encoding, "_SMALLEST_CHUNK", 5)
     texts = [
         f"{'  ' * (n % 20)}text {n}\n\n\tof many{MARKS[n % 40 : n % 40 + 1]}" for n in range(99)
     ]
@@ -136,6 +186,30 @@ def test_many_texts_in_threads(
         assert ids_of(made, texts, threads=threads) == expected
     assert ids_of(made, []) == []
     assert ids_of(made, ["", ""]) == [[], []]
+
+
+@pytest.mark.parametrize("place", [0, 1])
+def test_an_error_ends_all_threads(made: FastEncoding, monkeypatch: pytest.MonkeyPatch, place: int):
+    monkeypatch.setattr(encoding, "_CHUNK_CHARACTERS", 1)
+    monkeypatch.setattr(encoding, "_SMALLEST_CHUNK", 1)
+    begun: list[str] = []
+    meeting = threading.Barrier(2)
+    encode_chunk = made._encode_chunk
+
+    def slowly(texts: Sequence[str]) -> list[Any]:
+        begun.extend(texts)
+        if texts[0] in ("first", "\ud800"):  # both threads have one before one of them fails
+            meeting.wait(timeout=20)
+        else:
+            time.sleep(0.01)
+        return encode_chunk(texts)
+
+    monkeypatch.setattr(made, "_encode_chunk", slowly)
+    texts = ["first", "first", *(300 * ["the weather"])]
+    texts[place] = "\ud800"
+    with pytest.raises(UnicodeEncodeError):
+        made.encode(texts, threads=2)
+    assert len(begun) < 150
 
 
 def test_few_texts_are_left_to_the_library(made: FastEncoding, monkeypatch: pytest.MonkeyPatch):
