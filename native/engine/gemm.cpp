@@ -4,7 +4,7 @@
 
 namespace phinery {
 
-void run_tile(int rows, Tile& tile) {
+void run_tile(int rows, const Tile& tile) {
   switch (rows) {
     case 1: return run_tile<1>(tile);
     case 2: return run_tile<2>(tile);

@@ -14,7 +14,7 @@
 namespace phinery {
 
 #if defined(__AVX512F__)
-constexpr int kHalfRows = 6, kByteRows = 3;      // of a tile; with 4 vectors of columns
+constexpr int kHalfRows = 6, kByteRows = 6;      // of a tile; with 4 vectors of columns
 constexpr int kManyVectors = 4, kOneVectors = 4;  // of columns that are worked on at once
 #else
 constexpr int kHalfRows = 4, kByteRows = 2;
@@ -27,7 +27,10 @@ struct Ahead {
   const std::uint8_t* from = nullptr;
   long lines_per_step = 0;  // cache lines of 64 bytes at each step
   inline void step() {
-    for (long line = 0; line < lines_per_step; ++line, from += 64) __builtin_prefetch(from, 0, 2);
+    if (lines_per_step == 0) return;
+    __builtin_prefetch(from, 0, 2);
+    for (long line = 1; line < lines_per_step; ++line) __builtin_prefetch(from + 64 * line, 0, 2);
+    from += 64 * lines_per_step;
   }
 };
 
@@ -45,7 +48,8 @@ struct Tile {
 };
 
 template <int kRows, int kVectors>
-inline void tile_bfloat16(Tile& tile) {
+inline void tile_bfloat16(const Tile& tile) {
+  Ahead ahead = tile.ahead;  // in registers
   const long depth = tile.rows->depth, steps = (tile.block.end - tile.block.begin) / 2;
   const Bfloat16* const first = tile.rows->halves + tile.row * depth + tile.block.begin;
   for (int c = 0; c < kPanel; c += kVectors * kLanes) {
@@ -58,7 +62,7 @@ inline void tile_bfloat16(Tile& tile) {
       ByteVector columns[kVectors];
 #pragma GCC unroll 8
       for (int v = 0; v < kVectors; ++v) columns[v] = load_bytes(weights + 4 * kLanes * v);
-      if (c == 0) tile.ahead.step();
+      if (c == 0) ahead.step();
 #pragma GCC unroll 8
       for (int r = 0; r < kRows; ++r) {
         const std::int32_t pair = load_word(first + r * depth + 2 * k);
@@ -72,7 +76,8 @@ inline void tile_bfloat16(Tile& tile) {
 }
 
 template <int kRows, int kVectors>
-inline void tile_int8(Tile& tile) {
+inline void tile_int8(const Tile& tile) {
+  Ahead ahead = tile.ahead;  // in registers
   const long depth = tile.rows->depth, groups = depth / kGroup;
   const long first_group = tile.block.begin / kGroup;
   const std::int8_t* const first = tile.rows->bytes + tile.row * depth + tile.block.begin;
@@ -96,7 +101,7 @@ inline void tile_int8(Tile& tile) {
         ByteVector columns[kVectors];
 #pragma GCC unroll 8
         for (int v = 0; v < kVectors; ++v) columns[v] = load_bytes(weights + 4 * kLanes * v);
-        if (c == 0) tile.ahead.step();
+        if (c == 0) ahead.step();
 #pragma GCC unroll 8
         for (int r = 0; r < kRows; ++r) {
           const std::int32_t quad = load_word(first + r * depth + g * kGroup + 4 * step);
@@ -122,7 +127,8 @@ inline void tile_int8(Tile& tile) {
 
 // Columns of low and high four bits alternate: vector 2 i and 2 i + 1 come from the same bytes.
 template <int kRows, int kVectors>
-inline void tile_int4(Tile& tile) {
+inline void tile_int4(const Tile& tile) {
+  Ahead ahead = tile.ahead;  // in registers
   static_assert(kVectors % 2 == 0);
   constexpr int kParts = 16 / kLanes, kLoads = kVectors / 2;
   const long depth = tile.rows->depth, groups = depth / kGroup;
@@ -159,7 +165,7 @@ inline void tile_int4(Tile& tile) {
           columns[2 * i] = reinterpret_cast<ByteVector>(words & 0x0f0f0f0fu);
           columns[2 * i + 1] = reinterpret_cast<ByteVector>((words >> 4) & 0x0f0f0f0fu);
         }
-        if (begin == 0) tile.ahead.step();
+        if (begin == 0) ahead.step();
 #pragma GCC unroll 8
         for (int r = 0; r < kRows; ++r) {
           const std::int32_t quad = load_word(first + r * depth + g * kGroup + 4 * step);
@@ -184,7 +190,7 @@ inline void tile_int4(Tile& tile) {
 }
 
 template <int kRows>
-inline void run_tile(Tile& tile) {
+inline void run_tile(const Tile& tile) {
   constexpr int kVectors = kRows == 1 ? kOneVectors : kManyVectors;
   // Sums of integers and of floats take twice the registers.
   constexpr int kByteVectors = std::min(kVectors, 4);
@@ -198,7 +204,7 @@ inline void run_tile(Tile& tile) {
   }
 }
 
-void run_tile(int rows, Tile& tile);  // gemm.cpp
+void run_tile(int rows, const Tile& tile);  // gemm.cpp
 
 // The product of `count` rows with a matrix, panel by panel over the pool's threads. For every row and
 // panel, finish(row, first_column, sums) is called with 64 sums, the bias not in them.

@@ -11,7 +11,7 @@
 namespace phinery {
 namespace {
 
-constexpr long kBlock = 2048;  // elements of the depth; of bfloat16 256 KB of a panel
+constexpr long kBlock = 2048;  // elements of the depth: at most 256 KB of a panel
 
 std::uint16_t half_bits(float value) {
   std::uint32_t bits;
