@@ -20,7 +20,7 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from phinery import __version__
-from phinery.cli import data
+from phinery.cli import bench, data, export
 from phinery.cli.errors import UsageError
 
 if TYPE_CHECKING:
@@ -156,6 +156,8 @@ def _parser() -> argparse.ArgumentParser:
     chat = _verb(verbs, "chat", "talk with a model", _CHAT_HELP, _chat)
     chat.add_argument("model", metavar="MODEL")
     _sampling_options(chat, max_tokens=256)
+    bench.add_verb(_verb, verbs)
+    export.add_verb(_verb, verbs)
     return parser
 
 
@@ -218,6 +220,15 @@ def _sampling_options(parser: argparse.ArgumentParser, *, max_tokens: int) -> No
         help="end before this text; may be given often",
     )
     add("--seed", type=int, metavar="N", help="the same seed gives the same text")
+    add("--regex", metavar="PATTERN", help="write only what this regular expression matches")
+    add("--json-schema", metavar="FILE", help="write only JSON that this schema allows")
+    add(
+        "--quantization",
+        choices=("int8", "int4"),
+        help="round the weights while loading: faster, less exact; default: as they are",
+    )
+    add("--threads", type=int, metavar="N", help="default: the fewest that are as fast as any")
+    add("--draft", metavar="MODEL", help="a smaller model that proposes tokens; same text, faster")
 
 
 def _run(arguments: argparse.Namespace) -> int:
@@ -236,18 +247,36 @@ def _run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _open(model: str) -> Engine:
-    """An engine for a model folder, a run directory's model, or a hub id."""
+def _open(arguments: argparse.Namespace) -> Engine:
+    """The engine that the options ask for."""
     from phinery.infer import Engine
+
+    return Engine.open(
+        _model_folder(arguments.model),
+        quantization=arguments.quantization,
+        threads=arguments.threads,
+        draft=arguments.draft and _model_folder(arguments.draft),
+        max_batch=1,
+    )
+
+
+def _model_folder(model: str) -> Path:
+    """Of a model folder, a run directory's model, or a hub id."""
     from phinery.model import hub
 
     inside = Path(model).expanduser() / "model"
-    return Engine.open(inside if (inside / "config.json").is_file() else hub.resolve(model))
+    return inside if (inside / "config.json").is_file() else hub.resolve(model)
 
 
 def _sampling(arguments: argparse.Namespace, stop: Sequence[str] = ()) -> SamplingParams:
     from phinery.infer import SamplingParams
 
+    schema: str | None = None
+    if arguments.json_schema is not None:
+        try:
+            schema = Path(arguments.json_schema).read_text(encoding="utf-8")
+        except OSError as error:
+            raise UsageError(f"{arguments.json_schema} cannot be read: {error.strerror}") from error
     try:
         return SamplingParams(
             max_tokens=arguments.max_tokens,
@@ -256,6 +285,8 @@ def _sampling(arguments: argparse.Namespace, stop: Sequence[str] = ()) -> Sampli
             top_k=arguments.top_k,
             stop=[*stop, *(arguments.stop or ())],
             seed=arguments.seed,
+            regex=arguments.regex,
+            json_schema=schema,
         )
     except ValueError as error:
         raise UsageError(str(error)) from error
@@ -264,7 +295,7 @@ def _sampling(arguments: argparse.Namespace, stop: Sequence[str] = ()) -> Sampli
 def _generate(arguments: argparse.Namespace) -> int:
     params = _sampling(arguments)
     prompt: str = sys.stdin.read() if arguments.prompt == "-" else arguments.prompt
-    deltas = _open(arguments.model).stream_sync(prompt, params)
+    deltas = _open(arguments).stream_sync(prompt, params)
     print(prompt, end="", flush=True)
     for delta in deltas:
         print(delta.text, end="", flush=True)
@@ -276,7 +307,7 @@ def _chat(arguments: argparse.Namespace) -> int:
     from phinery.text.chat import ChatTranscript
 
     params = _sampling(arguments, ChatTranscript.stop)
-    engine = _open(arguments.model)
+    engine = _open(arguments)
     room = max(engine.context_length - arguments.max_tokens, engine.context_length // 2)
     talk = ChatTranscript()
     if sys.stdin.isatty():

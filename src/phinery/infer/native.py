@@ -28,6 +28,7 @@ from phinery.text import available_cores
 
 Quantization = Literal["int8", "int4"]
 
+_FOLDER = Path(__file__).parent
 _ISAS = ("portable", "avx2", "avx512")
 _SIGNATURES: dict[str, tuple[str, Any]] = {
     # i: int32, l: long, f: float, p: pointer
@@ -405,7 +406,7 @@ def _library() -> ctypes.CDLL | None:
 
 
 def _open_library(name: str) -> ctypes.CDLL | None:
-    path = Path(__file__).with_name(f"libphinery-engine-{name}.so")
+    path = _FOLDER / f"libphinery-engine-{name}.so"
     if not path.is_file():
         return None
     library = ctypes.CDLL(str(path))

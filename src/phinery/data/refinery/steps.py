@@ -104,7 +104,7 @@ def by_language(table: pa.Table, languages: Sequence[str]) -> Result:
 
 
 def by_heuristics(table: pa.Table) -> Result:
-    """Drop what is no prose by the rules of Gopher, C4 and FineWeb, and no code by ours."""
+    """Drop what is no prose by Gopher's, C4's and FineWeb's rules, no code by StarCoder's."""
     col = import_daft().col
     columns = table.select(["text", "kind", "language"])
     expression = heuristic_reason(col("text"), col("kind"), col("language"))
