@@ -36,6 +36,7 @@ PEERS = {"transformers", "trl", "peft", "datasets", "accelerate", "litgpt", "vll
 PEERS |= {"transformer_lens", "llama_cpp", "lightning", "pytorch_lightning"}
 # The procedural teacher runs the functions that it composed itself, to print what they return.
 RUNS_ITS_OWN_PROGRAMS = PACKAGE / "data" / "synthesis" / "procedural" / "programs" / "frame.py"
+COMES_WITH_TORCH = {"triton"}  # its builds for CUDA
 PICKLES = {"pickle", "cPickle", "_pickle", "dill", "cloudpickle", "joblib", "shelve", "marshal"}
 HEAVY = {"torch", "pydantic", "numpy", "rich", "tokenizers", "huggingface_hub", "pyarrow"}
 
@@ -89,7 +90,8 @@ def test_nothing_is_imported_that_nobody_declared(path: Path):
     wanted = [*project["dependencies"], *extras["precise"], *extras["teacher"], *extras["ray"]]
     declared = {re.split(r"[\[<>=]", line)[0].replace("-", "_") for line in wanted}
     names = {name.split(".")[0] for name in imports_of(parsed(path))}
-    assert names - declared - {"phinery"} - set(sys.stdlib_module_names) == set()
+    known = declared | COMES_WITH_TORCH | {"phinery"} | set(sys.stdlib_module_names)
+    assert names - known == set()
     assert names & (PEERS | PICKLES) == set()
 
 
@@ -108,7 +110,8 @@ def test_nobody_evaluates_text_or_opens_pickles(path: Path):
 
 
 @pytest.mark.parametrize(
-    "name", ["__init__.py", "__main__.py", "cli/__init__.py", "cli/data.py", "files.py"]
+    "name",
+    ["__init__.py", "__main__.py", "files.py", "cli/__init__.py", "cli/data.py", "cli/bench.py"],
 )
 def test_what_starts_first_imports_nothing_heavy(name: str):
     tree = parsed(PACKAGE / name)
@@ -133,7 +136,10 @@ def test_optional_libraries_are_imported_where_they_are_used(path: Path):
     }
     if "refinery" not in path.parts:
         assert "pyarrow" not in eager
-    assert eager & {"huggingface_hub", "daft", "ray", "openai", "trafilatura"} == set()
+    assert (
+        eager & {"huggingface_hub", "daft", "ray", "openai", "trafilatura", "gguf", "llguidance"}
+        == set()
+    )
     if room_of(path) == "data":
         assert "torch" not in eager
 

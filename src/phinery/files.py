@@ -47,19 +47,24 @@ def _temporary_sibling(path: Path) -> Path:
     return path.with_name(f".{path.name}{_TEMPORARY_MARK}{os.getpid()}")
 
 
-def write_atomic(path: Path, content: bytes | str) -> None:
-    """Write a file so that it is never seen half-written, and is on the disk on return."""
+@contextlib.contextmanager
+def atomic_file(path: Path) -> Generator[Path]:
+    """Yield a temporary name beside `path`; the file written there becomes `path`, on the disk."""
     temporary = _temporary_sibling(path)
-    data = content.encode() if isinstance(content, str) else content
     try:
-        with temporary.open("wb") as file:
-            file.write(data)
-            file.flush()
+        yield temporary
+        with temporary.open("rb") as file:
             os.fsync(file.fileno())
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
     sync_directory(path.parent)
+
+
+def write_atomic(path: Path, content: bytes | str) -> None:
+    """Write a file so that it is never seen half-written, and is on the disk on return."""
+    with atomic_file(path) as temporary:
+        temporary.write_bytes(content.encode() if isinstance(content, str) else content)
 
 
 def write_json(path: Path, value: Any) -> None:

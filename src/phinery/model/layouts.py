@@ -124,7 +124,7 @@ def read_config(values: Mapping[str, Any], *, embedding_rows: int | None = None)
         "num_hidden_layers": old["n_layer"],
         "num_attention_heads": old["n_head"],
         "num_key_value_heads": values.get("n_head_kv") or None,
-        "partial_rotary_factor": _rotary_factor(min(rotary_dim, head_dim), head_dim),
+        "partial_rotary_factor": rotary_factor(min(rotary_dim, head_dim), head_dim),
         "max_position_embeddings": values.get("n_positions", 2048),
         "intermediate_size": values.get("n_inner"),
         "layer_norm_eps": values.get("layer_norm_epsilon", 1e-5),
@@ -156,7 +156,7 @@ def _whole_number(values: Mapping[str, Any], key: str) -> int:
     return value
 
 
-def _rotary_factor(rotary_dim: int, head_dim: int) -> float:
+def rotary_factor(rotary_dim: int, head_dim: int) -> float:
     """The share of a head that is rotated, such that share x head_dim truncates to rotary_dim."""
     factor = rotary_dim / head_dim
     return factor if int(head_dim * factor) == rotary_dim else math.nextafter(factor, math.inf)
