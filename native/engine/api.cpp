@@ -56,9 +56,10 @@ int phinery_engine_set(void* model, int layer, int name, const void* data, const
   }
 }
 
-int phinery_engine_set_threads(void* model, int threads) {
+// How many threads a step of fewer than 8 rows uses.
+int phinery_engine_set_threads_of_few(void* model, int threads) {
   try {
-    static_cast<Model*>(model)->set_threads(threads);
+    static_cast<Model*>(model)->set_threads_of_few(threads);
     return 1;
   } catch (const std::exception&) {
     return 0;

@@ -35,7 +35,8 @@ Model::Model(const Shape& shape, float epsilon, const float* cos, const float* s
   up_begin_ = round_up(heads_end_, kPanel);
   cos_.assign(cos, cos + shape.positions * half);
   sin_.assign(sin, sin + shape.positions * half);
-  pool_ = std::make_unique<Pool>(shape.threads);
+  all_threads_ = std::make_unique<Pool>(shape.threads);
+  pool_ = all_threads_.get();
   embedding_ = Memory(2 * static_cast<std::size_t>(shape.vocabulary) * width);
   final_gain_.assign(width_, 0);
   final_shift_.assign(width_, 0);
@@ -47,6 +48,11 @@ Model::Model(const Shape& shape, float epsilon, const float* cos, const float* s
   head_ = Matrix(static_cast<Format>(shape.head_format), shape.vocabulary, {depth_});
   pages_ = std::make_unique<Pages>(shape.layers, shape.heads, width / shape.heads, shape.page_size,
                                    shape.pages, shape.keys_in_bytes != 0);
+}
+
+void Model::set_threads_of_few(int threads) {
+  few_threads_.reset();
+  if (threads < all_threads_->threads()) few_threads_ = std::make_unique<Pool>(threads);
 }
 
 bool Model::set_vector(std::vector<float>& to, const Tensor& tensor, long count) const {
@@ -72,13 +78,13 @@ bool Model::set(int number, Name name, const Tensor& tensor) {
   };
   const auto put = [&](Matrix& matrix, long columns, long depth, long first_column, long first_k,
                        int segment) {
-    return has(columns, depth) && pack(*pool_, matrix, tensor, first_column, first_k, segment);
+    return has(columns, depth) && pack(*all_threads_, matrix, tensor, first_column, first_k, segment);
   };
   switch (name) {
     case Name::kEmbedding: {
       if (!has(vocabulary, width)) return false;
       if (tensor.source == Source::kInt8 || tensor.source == Source::kInt4) return false;
-      pool_->run(vocabulary, [&](long row, int) {
+      all_threads_->run(vocabulary, [&](long row, int) {
         std::vector<float> values(width);
         read_floats(tensor, row, values.data());
         for (long i = 0; i < width; ++i)
@@ -217,6 +223,7 @@ void Model::step(const std::vector<StepSpan>& step_spans, const std::int32_t* to
     spans.push_back({rows, span.rows, span.start, span.pages});
     rows += span.rows;
   }
+  pool_ = rows < kFewRows && few_threads_ ? few_threads_.get() : all_threads_.get();
   prepare_changes(step_spans, rows);
   const long width = shape_.width;
   float* const residual = residual_.reserve(rows * width_);

@@ -52,7 +52,8 @@ class Model {
 
   // Returns false when the tensor is not of this model.
   bool set(int layer, Name name, const Tensor& tensor);
-  void set_threads(int threads) { pool_ = std::make_unique<Pool>(threads); }
+  // Steps of a few rows, which wait for the memory, use so many threads; others use all.
+  void set_threads_of_few(int threads);
   int add_adapter();
   bool set_adapter(int adapter, int layer, int module, int rank, const float* down, const float* up);
 
@@ -80,7 +81,8 @@ class Model {
   long width_, depth_, mlp_depth_;         // padded: of the residual stream; inputs of the matrices
   long heads_end_, up_begin_;              // columns of `reading`
   std::vector<float> cos_, sin_;
-  std::unique_ptr<Pool> pool_;
+  std::unique_ptr<Pool> all_threads_, few_threads_;
+  Pool* pool_;  // one of them
   std::vector<Layer> layers_;
   Memory embedding_;                       // bfloat16 [vocabulary][width]
   std::vector<float> final_gain_, final_shift_;

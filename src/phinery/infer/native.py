@@ -36,7 +36,7 @@ _SIGNATURES: dict[str, tuple[str, Any]] = {
     "phinery_engine_new": ("pfpp", ctypes.c_void_p),
     "phinery_engine_delete": ("p", None),
     "phinery_engine_set": ("piippill", ctypes.c_int),
-    "phinery_engine_set_threads": ("pi", ctypes.c_int),
+    "phinery_engine_set_threads_of_few": ("pi", ctypes.c_int),
     "phinery_engine_add_adapter": ("p", ctypes.c_int),
     "phinery_engine_set_adapter": ("piiiipp", ctypes.c_int),
     "phinery_engine_step": ("pippppip", ctypes.c_int),
@@ -139,6 +139,8 @@ class NativeBackend:
             dtype=np.int32,
         )
         self.threads = threads
+        # Of a step with fewer than eight rows, which waits for the memory more than it computes.
+        self.threads_of_few = threads
         self._model = _loaded().phinery_engine_new(
             shape.ctypes.data, config.layer_norm_eps, cos.ctypes.data, sin.ctypes.data
         )
@@ -162,8 +164,8 @@ class NativeBackend:
     ) -> NativeBackend:
         """Read a model folder, and round its weights to bfloat16 or as `quantization` says.
 
-        A folder that `phinery export` quantised is taken as it is. `threads` are by default the
-        fewest that are as fast as any number. Raises CheckpointError for a folder that is not in
+        A folder that `phinery export` quantised is taken as it is. `threads` are by default all
+        cores, for single tokens the fewest that are as fast as any number. Raises CheckpointError for a folder that is not in
         order, ValueError for options that do not exist, MemoryError.
         """
         if kv_dtype not in ("bfloat16", "int8"):
@@ -302,7 +304,7 @@ class NativeBackend:
                 raise CheckpointError(f"{stored.path}: there is no memory to pack {name}")
 
     def _tune(self, cores: int) -> None:
-        """Take the fewest threads that are as fast as any number: decoding is bound by memory."""
+        """Compute single tokens with the fewest threads that are as fast as any number."""
         span = Span(np.zeros(1, np.int32), 0, np.zeros(1, np.int32), 1)
         deadline = time.perf_counter() + _TUNING
         best = self._seconds(span)
@@ -310,12 +312,12 @@ class NativeBackend:
         for count in _halvings(cores):
             if time.perf_counter() > deadline:
                 break
-            self._set_threads(count)
+            self._set_threads_of_few(count)
             seconds = self._seconds(span)
             if seconds > 1.05 * best:
                 break
             best, chosen = min(best, seconds), count
-        self._set_threads(chosen)
+        self._set_threads_of_few(chosen)
 
     def _seconds(self, span: Span) -> float:
         taken: list[float] = []
@@ -327,10 +329,10 @@ class NativeBackend:
                 break
         return min(taken)
 
-    def _set_threads(self, count: int) -> None:
-        if not _loaded().phinery_engine_set_threads(self._opened(), count):
+    def _set_threads_of_few(self, count: int) -> None:
+        if not _loaded().phinery_engine_set_threads_of_few(self._opened(), count):
             raise MemoryError(f"{count} threads cannot be started")
-        self.threads = count
+        self.threads_of_few = count
 
 
 def _halvings(count: int) -> Iterator[int]:
