@@ -2,13 +2,16 @@ from __future__ import annotations
 
 import asyncio
 import copy
+import json
 import math
+import re
 import threading
 
 import pytest
 import torch
 
-from phinery.infer import Completion, Engine, SamplingParams
+from phinery.infer import Completion, Engine, SamplingParams, native
+from phinery.infer.torch_backend import TorchBackend
 from phinery.model import Phi, PhiConfig, checkpoint
 
 GREEDY = SamplingParams(temperature=0, max_tokens=20)
@@ -22,11 +25,19 @@ def engine(model, tokenizer):
     return Engine(model, tokenizer)
 
 
-def count_passes(model):
-    """The batch size of every forward pass from now on."""
-    sizes: list[int] = []
-    model.model.register_forward_hook(lambda _, inputs, __: sizes.append(len(inputs[0])))
-    return sizes
+def record_steps(engine):
+    """The spans of every step from now on, as (tokens, start), and the thread that made it."""
+    steps: list[list[tuple[list[int], int]]] = []
+    threads: set[int] = set()
+    step = engine.backend.step
+
+    def recorded(spans):
+        steps.append([(span.tokens.tolist(), span.start) for span in spans])
+        threads.add(threading.get_ident())
+        return step(spans)
+
+    engine.backend.step = recorded
+    return steps, threads
 
 
 def test_the_end_of_text_token_ends_a_completion(writer, tokenizer):
@@ -134,19 +145,28 @@ def test_several_completions_stand_with_their_prompt(engine):
     several = engine.generate([[1, 2], [3]], SamplingParams(max_tokens=8, seed=11, n=3))
     assert [completion.index for completion in several] == [0, 1, 2, 0, 1, 2]
     for number, prompt in enumerate([[1, 2], [3]]):
-        for index in range(3):
-            params = SamplingParams(max_tokens=8, seed=11 + index)
-            (single,) = engine.generate([prompt], params)
-            assert several[3 * number + index].token_ids == single.token_ids
+        for fewer in (1, 2):
+            params = SamplingParams(max_tokens=8, seed=11, n=fewer)
+            of_one = several[3 * number : 3 * number + fewer]
+            assert engine.generate([prompt], params) == of_one
     assert len({tuple(completion.token_ids) for completion in several[:3]}) == 3
 
 
 def test_rows_that_are_done_make_room(writer, tokenizer):
-    model = writer(f"abcdef{END}")
-    sizes = count_passes(model)
-    completions = Engine(model, tokenizer).generate(["e", "a", "xxd", "b"], GREEDY)
+    engine = Engine(writer(f"abcdef{END}"), tokenizer)
+    steps, _ = record_steps(engine)
+    completions = engine.generate(["e", "a", "xxd", "b"], GREEDY)
     assert [completion.text for completion in completions] == ["f", "bcdef", "ef", "cdef"]
-    assert sizes == [4, 4, 3, 2, 2, 1]
+    assert [len(spans) for spans in steps] == [4, 4, 3, 2, 2, 1]
+
+
+def test_who_waits_gets_a_place_at_once(writer, tokenizer):
+    engine = Engine(writer(f"abcdef{END}"), tokenizer, max_batch=2)
+    steps, _ = record_steps(engine)
+    completions = engine.generate(["e", "a", "xxd", "b"], GREEDY)
+    assert [completion.text for completion in completions] == ["f", "bcdef", "ef", "cdef"]
+    # e takes steps 1 and 2, then xxd 3 to 5, then b 6 to 10; a takes 1 to 6.
+    assert [len(spans) for spans in steps] == [2] * 6 + [1] * 4
 
 
 def test_no_prompts_give_no_completions(engine):
@@ -160,12 +180,11 @@ def test_an_empty_prompt_begins_a_document(writer, tokenizer):
 
 
 def test_names_of_special_tokens_in_a_prompt_are_text(writer, tokenizer):
-    model = writer("ab")
-    seen: list[list[int]] = []
-    model.model.register_forward_hook(lambda _, inputs, __: seen.append(inputs[0][0].tolist()))
-    Engine(model, tokenizer).generate([END], SamplingParams(max_tokens=1))
-    assert seen == [tokenizer.encode(END)]
-    assert len(seen[0]) == len(END)
+    engine = Engine(writer("ab"), tokenizer)
+    steps, _ = record_steps(engine)
+    engine.generate([END], SamplingParams(max_tokens=1))
+    assert steps == [[(tokenizer.encode(END), 0)]]
+    assert len(steps[0][0][0]) == len(END)
 
 
 @pytest.mark.parametrize("max_tokens", [None, 1000])
@@ -251,13 +270,16 @@ def test_a_stream_of_several_is_told_apart_by_index(engine):
 
 
 def test_whoever_stops_asking_stops_the_work(model, tokenizer):
-    own = copy.deepcopy(model)
-    sizes = count_passes(own)
-    stream = Engine(own, tokenizer).stream_sync([1], GREEDY)
-    assert sizes == []
+    engine = Engine(model, tokenizer)
+    steps, _ = record_steps(engine)
+    stream = engine.stream_sync([1], GREEDY)
+    assert steps == []
     next(stream)
     next(stream)
-    assert len(sizes) == 2
+    assert len(steps) == 2
+    assert engine.pages_in_use == 1
+    del stream
+    assert engine.pages_in_use == 0
 
 
 def test_an_interrupt_leaves_the_engine_usable(model, tokenizer):
@@ -299,10 +321,8 @@ def test_dropout_is_off_and_training_goes_on(tokenizer):
 
 
 def test_streams_in_an_event_loop_run_beside_it(model, tokenizer):
-    own = copy.deepcopy(model)
-    engine = Engine(own, tokenizer)
-    threads: set[int] = set()
-    own.model.register_forward_hook(lambda *_: threads.add(threading.get_ident()))
+    engine = Engine(model, tokenizer)
+    _, threads = record_steps(engine)
 
     async def collect(prompt):
         return "".join([delta.text async for delta in engine.stream(prompt, SEEDED)])
@@ -311,6 +331,7 @@ def test_streams_in_an_event_loop_run_beside_it(model, tokenizer):
         return await asyncio.gather(*map(collect, PROMPTS))
 
     streamed = asyncio.run(all_of_them())
+    assert len(threads) == 1
     assert threading.get_ident() not in threads
     assert streamed == [completion.text for completion in engine.generate(PROMPTS, SEEDED)]
 
@@ -339,8 +360,114 @@ def test_every_type_of_weights_generates(model, tokenizer, dtype):
 
 def test_open_reads_a_model_folder(engine, model, tokenizer, tmp_path):
     checkpoint.save(model, tokenizer, tmp_path / "model")
-    opened = Engine.open(tmp_path / "model", max_batch=2)
+    opened = Engine.open(tmp_path / "model", backend="torch", max_batch=2)
     assert opened.max_batch == 2
     assert opened.context_length == 64
     assert opened.generate(["ab", "c"], GREEDY) == engine.generate(["ab", "c"], GREEDY)
-    assert Engine.open(tmp_path / "model", dtype="bfloat16").model.dtype == torch.bfloat16
+    narrow = Engine.open(tmp_path / "model", backend="torch", dtype="bfloat16")
+    assert isinstance(narrow.backend, TorchBackend)
+    assert narrow.backend.model.dtype == torch.bfloat16
+
+
+def test_text_of_a_pattern(engine, model, tokenizer):
+    pytest.importorskip("llguidance")
+    prompts = ["a", "xyz", "q"]
+    # White space may stand in JSON, and random weights like it.
+    dense = dict.fromkeys(tokenizer.encode(" \n"), -100)
+    params = [
+        SamplingParams(max_tokens=30, seed=1, regex="(yes|no|perhaps), [0-9]{3,5}"),
+        SamplingParams(max_tokens=30, seed=1),
+        SamplingParams(
+            max_tokens=40,
+            seed=2,
+            logit_bias=dense,
+            json_schema={
+                "type": "object",
+                "properties": {"sure": {"type": "boolean"}, "by": {"enum": ["me", "you"]}},
+                "required": ["sure", "by"],
+                "additionalProperties": False,
+            },
+        ),
+    ]
+    completions = engine.generate(prompts, params)
+    assert re.fullmatch("(yes|no|perhaps), [0-9]{3,5}", completions[0].text)
+    assert set(json.loads(completions[2].text)) == {"sure", "by"}
+    assert [completions[place].finish_reason for place in (0, 2)] == ["stop", "stop"]
+    (free,) = engine.generate(prompts[1:2], params[1])
+    assert completions[1] == free
+    torch.manual_seed(9)
+    draft = Phi(PhiConfig(**{**vars(model.config), "num_hidden_layers": 1}))
+    speculating = Engine(model, tokenizer, draft=draft)
+    assert speculating.generate(prompts, params) == completions
+    assert speculating.stats.proposed > 0
+    for wrong in ({"regex": "("}, {"json_schema": "{"}):
+        with pytest.raises(ValueError, match=next(iter(wrong))):
+            engine.stream_sync("a", SamplingParams(**wrong))
+
+
+def test_each_prompt_may_have_its_own_parameters(engine):
+    params = [GREEDY, SEEDED, SamplingParams(max_tokens=3, seed=1, logprobs=1)]
+    together = engine.generate(PROMPTS[:3], params)
+    for prompt, chosen, completion in zip(PROMPTS, params, together, strict=False):
+        (alone,) = engine.generate([prompt], chosen)
+        assert (alone.text, alone.token_ids) == (completion.text, completion.token_ids)
+    with pytest.raises(ValueError, match="there are 2 prompts, but 3 params"):
+        engine.generate(PROMPTS[:2], params)
+
+
+def test_prompt_logprobs_are_those_of_the_model(engine, model):
+    prompt = PROMPTS[1]
+    params = SamplingParams(max_tokens=2, seed=1, prompt_logprobs=2, n=2)
+    with torch.no_grad():
+        expected = model(torch.tensor([prompt]))[0].log_softmax(1)
+    for completion in engine.generate([prompt], params):
+        first, *others = completion.prompt_logprobs
+        assert first is None
+        assert len(others) == len(prompt) - 1
+        for token, reported, scores in zip(prompt[1:], others, expected, strict=False):
+            assert next(iter(reported)) == token
+            assert set(reported) == {token, *scores.topk(2).indices.tolist()}
+            for reported_token, value in reported.items():
+                assert value == pytest.approx(scores[reported_token].item(), abs=1e-5)
+    assert engine.generate([prompt])[0].prompt_logprobs is None
+
+
+def test_the_cache_of_a_phi_is_empty_when_nothing_is_generated(model, tokenizer):
+    engine = Engine(model, tokenizer)
+    prompt = [list(range(40))]
+    engine.generate(prompt, GREEDY)
+    engine.generate(prompt, GREEDY)
+    assert engine.stats.cached_tokens == 0
+    engine.generate(prompt * 2, GREEDY)
+    assert engine.stats.cached_tokens == 32
+
+
+def test_an_opened_model_keeps_what_it_computed(model, tokenizer, tmp_path):
+    checkpoint.save(model, tokenizer, tmp_path / "model")
+    engine = Engine.open(tmp_path / "model", backend="torch")
+    prompt = [list(range(40))]
+    assert engine.generate(prompt, GREEDY) == engine.generate(prompt, GREEDY)
+    assert engine.stats.cached_tokens == 32
+
+
+def test_which_back_end_is_opened(model, tokenizer, tmp_path, monkeypatch):
+    folder = tmp_path / "model"
+    checkpoint.save(model, tokenizer, folder)
+    if native.is_available():
+        assert type(Engine.open(folder).backend).__name__ == "NativeBackend"
+        assert type(Engine.open(folder, draft=folder).backend).__name__ == "NativeBackend"
+        with pytest.raises(ValueError, match="leave out device and dtype"):
+            Engine.open(folder, backend="native", dtype="float32")
+    assert isinstance(Engine.open(folder, dtype="float32").backend, TorchBackend)
+    monkeypatch.setattr(native, "is_available", lambda: False)
+    with pytest.warns(UserWarning, match="without the native core"):
+        engine = Engine.open(folder)
+    assert isinstance(engine.backend, TorchBackend)
+    with pytest.raises(ValueError, match="without the native core"):
+        Engine.open(folder, backend="native")
+    with pytest.raises(ValueError, match="options of the native core"):
+        Engine.open(folder, backend="torch", quantization="int8")
+    with pytest.raises(ValueError, match="backend must be auto, native or torch, not 'cuda'"):
+        Engine.open(folder, backend="cuda")
+    with pytest.raises(checkpoint.CheckpointError):
+        Engine.open(tmp_path / "nowhere", backend="torch")
