@@ -250,22 +250,15 @@ def _run(arguments: argparse.Namespace) -> int:
 def _open(arguments: argparse.Namespace) -> Engine:
     """The engine that the options ask for."""
     from phinery.infer import Engine
-
-    return Engine.open(
-        _model_folder(arguments.model),
-        quantization=arguments.quantization,
-        threads=arguments.threads,
-        draft=arguments.draft and _model_folder(arguments.draft),
-        max_batch=1,
-    )
-
-
-def _model_folder(model: str) -> Path:
-    """Of a model folder, a run directory's model, or a hub id."""
     from phinery.model import hub
 
-    inside = Path(model).expanduser() / "model"
-    return inside if (inside / "config.json").is_file() else hub.resolve(model)
+    return Engine.open(
+        hub.resolve(arguments.model),
+        quantization=arguments.quantization,
+        threads=arguments.threads,
+        draft=arguments.draft and hub.resolve(arguments.draft),
+        max_batch=1,
+    )
 
 
 def _sampling(arguments: argparse.Namespace, stop: Sequence[str] = ()) -> SamplingParams:

@@ -29,15 +29,17 @@ _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+", re.ASCII)
 def resolve(path_or_hub_id: str | Path, *, revision: str | None = None) -> Path:
     """The folder of a model: the one that exists, or a download of `owner/name` from the hub.
 
-    What is already in huggingface_hub's cache is used without the network. `revision` is a branch,
-    tag or commit of a hub model. Raises CheckpointError in one line when there is neither.
+    Of a run directory it is the model in it. What is already in huggingface_hub's cache is used
+    without the network. `revision` is a branch, tag or commit of a hub model. Raises
+    CheckpointError in one line when there is neither.
     """
     folder = Path(path_or_hub_id).expanduser()
     # os.path.exists, unlike Path.exists, is False for names that no file system takes.
     if os.path.exists(folder):
         if revision is not None:
             raise CheckpointError(f"{folder} is a local folder: it has no revision {revision!r}")
-        return folder
+        inside = folder / "model"
+        return inside if os.path.isfile(inside / "config.json") else folder
     name = str(path_or_hub_id)
     if not _HUB_ID.fullmatch(name):
         raise CheckpointError(
