@@ -20,7 +20,7 @@ from safetensors.numpy import save_file
 from phinery.infer import native
 from phinery.infer.backend import Span
 from phinery.infer.native import NativeBackend
-from phinery.model import CheckpointError, Phi, PhiConfig, save
+from phinery.model import CheckpointError, Phi, PhiConfig, load_model, save
 from phinery.text import Tokenizer
 
 pytestmark = pytest.mark.skipif(
@@ -358,3 +358,29 @@ def test_the_native_path_needs_no_torch(folders: dict[str, tuple[Path, Phi]]):
         [sys.executable, "-c", program], check=False, capture_output=True, text=True
     )
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("bits", [8, 4])
+def test_folders_that_were_quantised_are_taken_as_they_are(
+    bits: int, tmp_path: Path, byte_tokenizer: Tokenizer, isa: str
+):
+    """With biases that GPTQ corrected, scales of either sign, weights of GPTQ's choice."""
+    from phinery.model.quantization import load_quantized, quantize, save_quantized
+
+    model = make_model(hidden_size=64, num_attention_heads=4, num_hidden_layers=2)
+    calibration = torch.from_numpy(tokens_for(model, 256, seed=7)).long().view(4, 64)
+    method = "gptq" if bits == 4 else "rtn"
+    quantized = quantize(model, bits, calibration=calibration, method=method)
+    save_quantized(quantized, byte_tokenizer, tmp_path / "model")
+    rounded, _ = load_quantized(tmp_path / "model")
+    tokens = tokens_for(model, 100)
+    exact, _ = reference(rounded, tokens)
+    backend = NativeBackend.open(tmp_path / "model", threads=1, cache_tokens=CONTEXT)
+    assert backend.quantization == f"int{bits}"
+    logits = backend.step([Span(tokens, 0, pages(0), 100)])
+    assert error(logits, exact) < 0.016
+    assert error(logits, reference(model, tokens)[0]) > (0.01 if bits == 8 else 0.05)
+    with pytest.raises(ValueError, match=f"int{bits}"):
+        NativeBackend.open(tmp_path / "model", quantization="int4" if bits == 8 else "int8")
+    with pytest.raises(CheckpointError, match="quantized|quantised"):
+        load_model(tmp_path / "model")
