@@ -64,7 +64,8 @@ void put_position(const Pages& pages, std::uint8_t* head, long inside, const flo
     });
     return;
   }
-  std::vector<std::int8_t> bytes(2 * pages.head_dim);
+  thread_local std::vector<std::int8_t> bytes;
+  bytes.resize(2 * pages.head_dim);
   auto* const scales = reinterpret_cast<float*>(head + 2 * pages.page_size * pages.padded_dim);
   scales[inside] = quantize(key, pages.head_dim, bytes.data());
   scales[pages.page_size + inside] = quantize(value, pages.head_dim, bytes.data() + pages.head_dim);

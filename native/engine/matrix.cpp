@@ -109,12 +109,10 @@ Matrix::Matrix(Format wanted, long wanted_columns, const std::vector<long>& segm
   panel_bytes = bytes_before(depth);
   weights = Memory(panels() * panel_bytes);
   bias = Memory(4 * columns);
+  // Padding is zero: in 8 bits that is 128, in 4 bits the scales are zero.
   if (format == Format::kInt8) {
     scales = Memory(4 * columns * segments.size());
     std::memset(weights.data(), 128, weights.bytes());
-  } else if (format == Format::kInt4) {
-    // The scales of padding are zero whatever its values are.
-    std::memset(weights.data(), 0, weights.bytes());
   }
 }
 

@@ -7,7 +7,6 @@
 #include "model.h"
 
 #include <cmath>
-#include <stdexcept>
 
 #include "gemm.h"
 
