@@ -17,7 +17,7 @@ namespace phinery {
 constexpr int kHalfRows = 6, kByteRows = 6;      // of a tile; with 4 vectors of columns
 constexpr int kManyVectors = 4, kOneVectors = 4;  // of columns that are worked on at once
 #else
-constexpr int kHalfRows = 4, kByteRows = 2;
+constexpr int kHalfRows = 4, kByteRows = 4;
 constexpr int kManyVectors = 2, kOneVectors = 8;
 #endif
 constexpr int kMaxRows = 6;
