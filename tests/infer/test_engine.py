@@ -465,8 +465,13 @@ def test_which_back_end_is_opened(model, tokenizer, tmp_path, monkeypatch):
     assert isinstance(engine.backend, TorchBackend)
     with pytest.raises(ValueError, match="without the native core"):
         Engine.open(folder, backend="native")
-    with pytest.raises(ValueError, match="options of the native core"):
+    with pytest.raises(ValueError, match="torch has none"):
         Engine.open(folder, backend="torch", quantization="int8")
+    with pytest.raises(ValueError, match="options of the native core"):
+        Engine.open(folder, backend="torch", threads=2)
+    if not torch.cuda.is_available():
+        with pytest.raises(ValueError, match="no CUDA device"):
+            Engine.open(folder, device="cuda")
     with pytest.raises(ValueError, match="backend must be auto, native or torch, not 'cuda'"):
         Engine.open(folder, backend="cuda")
     with pytest.raises(checkpoint.CheckpointError):

@@ -124,14 +124,18 @@ class Engine:
     ) -> Engine:
         """An engine for a model folder; raises CheckpointError as `phinery.load` does.
 
-        `backend="auto"` takes the native core when it was built, `device` is the CPU and `dtype`
-        bfloat16 (or neither is given), else torch. `quantization`, `threads` (as many as were
-        measured to be fastest) and `kv_dtype` are the native core's, `device` and `dtype` torch's.
+        `backend="auto"` takes the CUDA back end when `device` names a card, the native core when it
+        was built, `device` is the CPU and `dtype` bfloat16 (or neither is given), else torch.
+        `quantization` is for the first two, `threads` (as many as were measured to be fastest) and
+        `kv_dtype` for the native core, `device` and `dtype` for CUDA and torch.
         `draft` is another model folder. The other options are `Engine`'s.
         """
-        native = _wants_native(backend, device, dtype)
-        if not native and (quantization, threads, kv_dtype) != (None, None, "bfloat16"):
-            raise ValueError("quantization, threads and kv_dtype are options of the native core")
+        cuda = backend == "auto" and str(device or "").startswith("cuda")
+        native = not cuda and _wants_native(backend, device, dtype)
+        if not native and (threads, kv_dtype) != (None, "bfloat16"):
+            raise ValueError("threads and kv_dtype are options of the native core")
+        if not (native or cuda) and quantization is not None:
+            raise ValueError("quantization is for the native core and CUDA: torch has none")
 
         def opened(folder: str | Path, tokens: int | None) -> tuple[Backend, Tokenizer]:
             cache: dict[str, Any] = {
@@ -143,13 +147,16 @@ class Engine:
                 from phinery.infer.native import NativeBackend
 
                 core = NativeBackend.open(
-                    folder,
-                    quantization=quantization,
-                    threads=threads,
-                    kv_dtype=kv_dtype,
-                    **cache,
+                    folder, quantization=quantization, threads=threads, kv_dtype=kv_dtype, **cache
                 )
                 return core, _tokenizer_of(folder)
+            if cuda:
+                from phinery.infer.cuda_backend import CudaBackend
+
+                backend = CudaBackend.open(
+                    folder, device=device, dtype=dtype, quantization=quantization, **cache
+                )
+                return backend, _tokenizer_of(folder)
             from phinery.infer.torch_backend import TorchBackend
             from phinery.model.checkpoint import load
 

@@ -165,8 +165,8 @@ class NativeBackend:
         """Read a model folder, and round its weights to bfloat16 or as `quantization` says.
 
         A folder that `phinery export` quantised is taken as it is. `threads` are by default all
-        cores, for single tokens the fewest that are as fast as any number. Raises CheckpointError for a folder that is not in
-        order, ValueError for options that do not exist, MemoryError.
+        cores, for single tokens the fewest that are as fast as any number. Raises CheckpointError
+        for a folder that is not in order, ValueError for options that do not exist, MemoryError.
         """
         if kv_dtype not in ("bfloat16", "int8"):
             raise ValueError(f"kv_dtype must be bfloat16 or int8, not {kv_dtype!r}")
