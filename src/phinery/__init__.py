@@ -21,7 +21,9 @@ __version__ = "0.1.0"
 
 __all__ = ["__version__", "generate", "load"]
 
-_ROOMS = frozenset({"data", "files", "infer", "model", "recipe", "text", "train"})
+_ROOMS = frozenset(
+    {"data", "evaluate", "files", "infer", "model", "recipe", "sandbox", "text", "train"}
+)
 
 
 def load(

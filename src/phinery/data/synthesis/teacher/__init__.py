@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from phinery.data.synthesis.teacher.client import Teacher, Usage
 from phinery.data.synthesis.teacher.errors import TeacherError
-from phinery.data.synthesis.teacher.execution import Result, run_limited
 from phinery.data.synthesis.teacher.gather import Progress
 from phinery.data.synthesis.teacher.ledger import Estimate, Ledger, estimate, requests_for
 from phinery.data.synthesis.teacher.plan import DEFAULT_KINDS, KINDS, Plan, Request
@@ -18,13 +17,11 @@ __all__ = [
     "Plan",
     "Progress",
     "Request",
-    "Result",
     "Summary",
     "Teacher",
     "TeacherError",
     "Usage",
     "estimate",
     "requests_for",
-    "run_limited",
     "synthesize",
 ]

@@ -55,8 +55,10 @@ def code_exercise(text: str, function: str) -> Draft:
         raise RejectedError("too few tests")
     return Draft(
         f"{solution}\n\n\n# Tests\n{tests}",
-        program=f"{solution}\n\n{tests}\n",
-        stub=f"{solution}\n\n\ndef {function}(*_, **__):\n    return None\n\n\n{tests}\n",
+        program=solution,
+        stub=f"{solution}\n\n\ndef {function}(*_, **__):\n    return None",
+        tests=tests,
+        function=function,
     )
 
 

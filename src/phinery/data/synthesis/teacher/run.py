@@ -19,6 +19,7 @@ from phinery.data.synthesis.teacher.gather import Gatherer, Progress
 from phinery.data.synthesis.teacher.ledger import Ledger, estimate
 from phinery.data.synthesis.teacher.plan import CODE, Plan, Request
 from phinery.files import sha256_file, write_atomic, write_json
+from phinery.sandbox import run_sandboxed
 
 ANSWERS = "answers.log"
 LEDGER = "ledger.json"
@@ -69,12 +70,13 @@ def synthesize(
     shortest run of requests from number 0 that reaches the target, in the order of the requests.
     Requests that failed, but not for good, are asked again by the next call.
 
-    Code exercises are accepted only when their tests were run and passed: **that runs programs a
-    model wrote, with limits that are no security boundary** (`run_limited`), so `run_code` must be
-    True for a plan that has them. Prices are per million tokens.
+    Code exercises are accepted only when their tests were run and passed: that runs programs a
+    model wrote, in the sandbox (`phinery.sandbox`), so `run_code` must be True for a plan that has
+    them. Prices are per million tokens.
 
     Raises ValueError for a target that is missing or given twice, for code without `run_code`, and
-    when another process writes to the same log; TeacherError when the teacher can't be used, or
+    when another process writes to the same log; `phinery.sandbox.SandboxUnavailable`, an OSError,
+    for code on a machine that can't isolate it; TeacherError when the teacher can't be used, or
     when (almost) nothing that it says can. On Ctrl-C, answers that are on their way are waited
     for and kept, then KeyboardInterrupt is raised; a second Ctrl-C gives them up.
     """
@@ -86,6 +88,8 @@ def synthesize(
             f"{CODE!r} are accepted only when their tests pass, which runs what the teacher wrote: "
             "allow it (--run-code), or leave that kind out"
         )
+    if plan.kinds.get(CODE):
+        run_sandboxed("", timeout=10.0, memory_bytes=2**28)  # refuses before any answer is paid for
     estimate(plan, 1, input_price=input_price, output_price=output_price)  # checks the prices
     directory = Path(directory)
     directory.mkdir(parents=True, exist_ok=True)
