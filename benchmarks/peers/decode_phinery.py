@@ -32,16 +32,18 @@ class NativeDecoder:
         )
         self.versions = {"phinery": metadata.version("phinery"), "isa": str(isa())}
         self.matrix_bytes = int(self._backend.weight_bytes)
-        self._threads = request["threads"]
+        self._threads, self._contended = request["threads"], request["contended"]
         self._pages: list[np.ndarray[Any, np.dtype[np.int32]]] = []
         self._logits = np.zeros((0, 0), np.float32)
 
     def variants(self, batch: int, steps: bool) -> list[Variant]:
-        """There is one way."""
-        return [{"threads": self._threads}]
+        """Fewer threads where others compute, as an engine chooses them when it is opened."""
+        least = 1 if self._contended else self._threads
+        return [{"threads": number} for number in range(least, self._threads + 1)]
 
     def start(self, variant: Variant, batch: int, capacity: int) -> None:
         """Give each sequence pages of its own."""
+        self._backend.set_threads_of_few(variant["threads"])
         each = -(-capacity // self._backend.page_size)
         if batch * each > self._backend.num_pages:
             raise SystemExit(f"{batch} x {each} pages wanted, there are {self._backend.num_pages}")

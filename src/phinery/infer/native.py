@@ -312,12 +312,12 @@ class NativeBackend:
         for count in _halvings(cores):
             if time.perf_counter() > deadline:
                 break
-            self._set_threads_of_few(count)
+            self.set_threads_of_few(count)
             seconds = self._seconds(span)
             if seconds > 1.05 * best:
                 break
             best, chosen = min(best, seconds), count
-        self._set_threads_of_few(chosen)
+        self.set_threads_of_few(chosen)
 
     def _seconds(self, span: Span) -> float:
         taken: list[float] = []
@@ -329,7 +329,8 @@ class NativeBackend:
                 break
         return min(taken)
 
-    def _set_threads_of_few(self, count: int) -> None:
+    def set_threads_of_few(self, count: int) -> None:
+        """How many threads compute a step of fewer than eight rows; at most `threads`."""
         if not _loaded().phinery_engine_set_threads_of_few(self._opened(), count):
             raise MemoryError(f"{count} threads cannot be started")
         self.threads_of_few = count
