@@ -117,7 +117,15 @@ def test_nobody_evaluates_text_or_opens_pickles(path: Path):
 
 @pytest.mark.parametrize(
     "name",
-    ["__init__.py", "__main__.py", "files.py", "cli/__init__.py", "cli/data.py", "cli/bench.py"],
+    [
+        "__init__.py",
+        "__main__.py",
+        "files.py",
+        "cli/__init__.py",
+        "cli/data.py",
+        "cli/bench.py",
+        "cli/grow.py",
+    ],
 )
 def test_what_starts_first_imports_nothing_heavy(name: str):
     tree = parsed(PACKAGE / name)

@@ -20,7 +20,7 @@ from phinery.model import Phi, PhiConfig
 from phinery.model.checkpoint import save
 from phinery.text import Tokenizer
 
-VERBS = ["run", "tokenize", "pretrain", "generate", "chat"]
+VERBS = ["run", "tokenize", "pretrain", "grow", "generate", "chat"]
 
 
 @pytest.fixture(scope="module")

@@ -401,7 +401,7 @@ def test_a_header_longer_than_the_file(whole):
 def test_weights_that_shrink_while_they_are_read(whole, monkeypatch):
     header = read_header(whole / "model.safetensors")
     (whole / "model.safetensors").write_bytes(b"")
-    monkeypatch.setattr("phinery.model.checkpoint.read_headers", lambda _: header)
+    monkeypatch.setattr("phinery.model.folder.read_headers", lambda _: header)
     assert_refused(whole, "model.safetensors ended inside tensor")
 
 

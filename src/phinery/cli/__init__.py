@@ -20,7 +20,7 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from phinery import __version__
-from phinery.cli import bench, data, export
+from phinery.cli import bench, data, export, grow
 from phinery.cli.errors import UsageError
 
 if TYPE_CHECKING:
@@ -148,6 +148,7 @@ def _parser() -> argparse.ArgumentParser:
     pretrain = _verb(verbs, "pretrain", "train a model", _PRETRAIN_HELP, _run)
     _recipe_options(pretrain)
     pretrain.set_defaults(only="pretrain")
+    grow.add_verb(_verb, verbs)
 
     generate = _verb(verbs, "generate", "continue a text", _GENERATE_HELP, _generate)
     generate.add_argument("model", metavar="MODEL")

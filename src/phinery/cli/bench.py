@@ -49,9 +49,8 @@ def add_verb(add: Callable[..., argparse.ArgumentParser], verbs: Any) -> None:
     option(
         "--prompt-tokens",
         type=int,
-        default=512,
         metavar="N",
-        help="tokens of a prompt, or of a batch of prompts together; default: %(default)s",
+        help="tokens of a prompt, or of a batch of prompts together; default: 512, or the context",
     )
     option("--seconds", type=float, default=1.0, metavar="S", help="for each figure; default: 1")
     option(
@@ -87,7 +86,7 @@ def _bench(arguments: argparse.Namespace) -> int:
         hub.resolve(arguments.model),
         backend=arguments.backend,
         page_size=page_size,
-        cache_tokens=tokens_in_cache(batches, arguments.prompt_tokens, page_size),
+        cache_tokens=tokens_in_cache(batches, arguments.prompt_tokens or 512, page_size),
         **{name: value for name, value in options.items() if value is not None},
     )
     try:
@@ -101,7 +100,7 @@ def _bench(arguments: argparse.Namespace) -> int:
             for rate in measure_rates(
                 backend,
                 batches=batches,
-                prompt_tokens=arguments.prompt_tokens,
+                prompt_tokens=arguments.prompt_tokens or min(512, engine.context_length),
                 seconds=arguments.seconds,
             ):
                 rates.append(rate)

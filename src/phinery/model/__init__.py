@@ -15,15 +15,28 @@ if TYPE_CHECKING:
     from phinery.model.cache import KVCache
     from phinery.model.checkpoint import load_model, save
     from phinery.model.decoder import Phi
+    from phinery.model.growth import grow, prune
 
 _LAZY = {
     "KVCache": "phinery.model.cache",
     "Phi": "phinery.model.decoder",
+    "grow": "phinery.model.growth",
     "load_model": "phinery.model.checkpoint",
+    "prune": "phinery.model.growth",
     "save": "phinery.model.checkpoint",
 }
 
-__all__ = ["CheckpointError", "KVCache", "Phi", "PhiConfig", "load_model", "preset", "save"]
+__all__ = [
+    "CheckpointError",
+    "KVCache",
+    "Phi",
+    "PhiConfig",
+    "grow",
+    "load_model",
+    "preset",
+    "prune",
+    "save",
+]
 
 
 def __getattr__(name: str) -> Any:

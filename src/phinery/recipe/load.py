@@ -18,6 +18,7 @@ from pydantic import ValidationError
 from phinery.recipe.schema import (
     Corpus,
     Evaluate,
+    Grow,
     Mixture,
     Pretrain,
     Recipe,
@@ -35,9 +36,10 @@ RECIPE_TABLES: dict[str, type[Table]] = {
     "tokenizer": Tokenizer,
     "mixture": Mixture,
     "pretrain": Pretrain,
+    "grow": Grow,
     "evaluate": Evaluate,
 }
-_ARRAYS = frozenset({"pretrain"})
+_ARRAYS = frozenset({"pretrain", "grow"})
 
 
 class RecipeError(ValueError):

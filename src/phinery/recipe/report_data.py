@@ -72,7 +72,7 @@ class ReportData:
 
 def gather(directory: Path, recipe: Recipe, records: Mapping[str, Mapping[str, Any]]) -> ReportData:
     """Read what the stages of a finished run left behind."""
-    trained = [name for name in records if name.startswith("pretrain")]
+    trained = [name for name in recipe.phases if name in records]
     evaluated = directory / "evaluate"
     return ReportData(
         recipe=recipe,
@@ -93,14 +93,13 @@ def planned_mixtures(
     directory: Path, recipe: Recipe, records: Mapping[str, Mapping[str, Any]]
 ) -> dict[str, Mapping[str, Any]]:
     """What each phase takes of each source: as it was trained, or as it will be."""
-    from phinery.recipe.stages import phase_names
     from phinery.recipe.stages.pretrain import steps_of
     from phinery.recipe.stages.sampling import mixture_counts, sampler_of
 
     found: dict[str, Mapping[str, Any]] = {}
     if recipe.mixture is None or "shards" not in records:
         return found
-    for number, (name, phase) in enumerate(zip(phase_names(recipe), recipe.pretrain, strict=True)):
+    for number, (name, phase) in enumerate(recipe.phases.items()):
         if name in records:
             found[name] = records[name]["counts"]["mixture"]
             continue

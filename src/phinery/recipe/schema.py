@@ -192,14 +192,10 @@ class Mixture(Table):
         return self
 
 
-class Pretrain(Table):
-    """One phase of training on the corpus; a recipe may have several, run in file order."""
+class Training(Table):
+    """How a phase of training goes, whatever model it begins with."""
 
-    model: str = Field(description="the model's preset: nano, micro, mini, small, phi-1, ...")
     tokens: Count = Field(description="tokens to train on; more than the corpus has means epochs")
-    vocab_size: Count | None = Field(
-        None, description="rows of the embedding; by default as many as the tokenizer has tokens"
-    )
     sequence_length: int = Field(256, ge=8, description="tokens of a training window")
     batch_size: int = Field(16, ge=1, description="windows of an optimiser step")
     micro_batch_size: int | None = Field(
@@ -235,6 +231,37 @@ class Pretrain(Table):
     checkpoint_every: int = Field(200, ge=1, description="steps between checkpoints")
 
 
+class _NewModel(Table):
+    model: str = Field(description="the model's preset: nano, micro, mini, small, phi-1, ...")
+    vocab_size: Count | None = Field(
+        None, description="rows of the embedding; by default as many as the tokenizer has tokens"
+    )
+
+
+class Pretrain(Training, _NewModel):
+    """One phase of training on the corpus; a recipe may have several, run in file order."""
+
+
+class _GrownModel(Table):
+    to: str = Field(
+        min_length=1,
+        description="the larger shape: a preset, or a JSON file with the keys of a config.json",
+    )
+    method: Literal["lossless", "tile", "stack", "random"] = Field(
+        "lossless", description="how the phase before lives on in it: see growth.md"
+    )
+    moments: Literal["fresh", "carried"] = Field(
+        "fresh", description="AdamW's moments: from zero, or grown as the weights are"
+    )
+
+
+class Grow(Training, _GrownModel):
+    """The model of the phase before made larger, and trained on; there may be several.
+
+    The learning rate warms up again, as in every phase: `warmup = 0` leaves that out.
+    """
+
+
 class Evaluate(Table):
     """What is measured at the end."""
 
@@ -262,6 +289,7 @@ class Recipe(Table):
     tokenizer: Tokenizer | None = None
     mixture: Mixture | None = None
     pretrain: Annotated[tuple[Pretrain, ...], Field(strict=False)] = ()
+    grow: Annotated[tuple[Grow, ...], Field(strict=False)] = ()
     evaluate: Evaluate | None = None
 
     # Dotted key -> where its value came from: "default", the file's name or "--set".
@@ -273,6 +301,8 @@ class Recipe(Table):
             raise ValueError("[[pretrain]] needs a [tokenizer] table")
         if self.evaluate is not None and not self.pretrain:
             raise ValueError("[evaluate] needs a [[pretrain]] table")
+        if self.grow and not self.pretrain:
+            raise ValueError("[[grow]] needs a [[pretrain]] table: what is to grow must be there")
         if self.mixture is not None:
             for name in ("refine", "synthesize"):
                 if name in self.mixture.weights and getattr(self, name) is None:
@@ -284,6 +314,15 @@ class Recipe(Table):
             names = ", ".join(sorted(models))
             raise ValueError(f"every [[pretrain]] goes on with the same model, not with {names}")
         return self
+
+    @property
+    def phases(self) -> dict[str, Pretrain | Grow]:
+        """Directory of a phase of training -> its table, in order: pretrain, pretrain-2, grow."""
+        found: dict[str, Pretrain | Grow] = {}
+        for name, tables in (("pretrain", self.pretrain), ("grow", self.grow)):
+            for number, table in enumerate(tables):
+                found[f"{name}-{number + 1}" if number else name] = table
+        return found
 
     @property
     def sources(self) -> tuple[str, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from phinery.recipe.load import show_recipe
-from phinery.recipe.schema import Recipe
+from phinery.recipe.schema import Grow, Recipe
 from phinery.recipe.stage import Outcome, Stage, Workplace
 from phinery.recipe.stages.corpus import describe_source
 
@@ -25,18 +25,13 @@ def stages_of(recipe: Recipe) -> list[Stage]:
         stages.append(_synthesize(recipe))
     if recipe.tokenizer is not None:
         stages += [_tokenizer(recipe), _shards(recipe)]
-    names = phase_names(recipe)
-    stages += [_pretrain(recipe, number, names) for number in range(len(names))]
+    names = list(recipe.phases)
+    stages += [_phase(recipe, number, names) for number in range(len(names))]
     if recipe.evaluate is not None:
         stages.append(_evaluate(recipe, names))
     if names:
         stages.append(_model(recipe, names))
     return stages
-
-
-def phase_names(recipe: Recipe) -> list[str]:
-    """Directories of the phases of pretraining: pretrain, pretrain-2, ..."""
-    return [f"pretrain-{n + 1}" if n else "pretrain" for n in range(len(recipe.pretrain))]
 
 
 def _corpus(recipe: Recipe) -> Stage:
@@ -153,23 +148,39 @@ def _shards(recipe: Recipe) -> Stage:
     )
 
 
-def _pretrain(recipe: Recipe, number: int, names: list[str]) -> Stage:
-    phase = recipe.pretrain[number]
+def _phase(recipe: Recipe, number: int, names: list[str]) -> Stage:
+    """A phase of training, `[[pretrain]]` or `[[grow]]`."""
+    phases = list(recipe.phases.values())
+    phase = phases[number]
     before = names[number - 1] if number else None
-    longest = max(phase.sequence_length for phase in recipe.pretrain)
+    after = phases[number + 1] if number + 1 < len(phases) else None
+    keep_moments = isinstance(after, Grow) and after.moments == "carried"
+    longest = max(phase.sequence_length for phase in phases)
 
     def make(place: Workplace) -> Outcome:
-        from phinery.recipe.stages import pretrain
+        from phinery.recipe.stages import grow, pretrain
 
         if number == 0:
             _report_before_training(place, recipe)
+        seed = recipe.seed + number
+        if isinstance(phase, Grow):
+            assert before is not None
+            return grow.make(
+                place,
+                phase,
+                recipe.mixture,
+                seed=seed,
+                before=before,
+                keep_moments=keep_moments,
+            )
         return pretrain.make(
             place,
             phase,
             recipe.mixture,
-            seed=recipe.seed + number,
+            seed=seed,
             before=before,
             context_length=longest,
+            keep_moments=keep_moments,
         )
 
     settings = {
@@ -183,6 +194,7 @@ def _pretrain(recipe: Recipe, number: int, names: list[str]) -> Stage:
             "seed": recipe.seed + number,
             "context_length": longest,
             "mixture": recipe.mixture.model_dump(mode="json") if recipe.mixture else None,
+            **({"keep_moments": True} if keep_moments else {}),
         },
         code=(
             *_SHARED,
@@ -192,11 +204,17 @@ def _pretrain(recipe: Recipe, number: int, names: list[str]) -> Stage:
             "train",
             "recipe/stages/sampling.py",
             "recipe/stages/pretrain.py",
+            *(["recipe/stages/grow.py"] if isinstance(phase, Grow) else []),
         ),
         make=make,
+        outside=lambda: _target_file(phase) if isinstance(phase, Grow) else None,
         resumable=True,
         free=frozenset({"evaluations", "evaluation_tokens"}),
     )
+
+
+def _target_file(phase: Grow) -> Any:
+    return describe_source(phase.to) if phase.to.endswith(".json") else None
 
 
 def _report_before_training(place: Workplace, recipe: Recipe) -> None:
@@ -211,7 +229,7 @@ def _evaluate(recipe: Recipe, names: list[str]) -> Stage:
     assert table is not None
     phases = {
         name: (phase, recipe.seed + number)
-        for number, (name, phase) in enumerate(zip(names, recipe.pretrain, strict=True))
+        for number, (name, phase) in enumerate(recipe.phases.items())
     }
 
     def make(place: Workplace) -> Outcome:

@@ -14,14 +14,14 @@ from phinery.files import atomic_directory, write_json
 from phinery.infer import Engine, SamplingParams
 from phinery.model.checkpoint import load_model
 from phinery.recipe.compression import consumed_text, decoded, seen_bytes, xz_extra_bytes
-from phinery.recipe.schema import Evaluate, Mixture, Pretrain
+from phinery.recipe.schema import Evaluate, Mixture, Training
 from phinery.recipe.stage import Outcome, Progress, Workplace
 from phinery.recipe.stages.pretrain import MODEL, steps_of
 from phinery.recipe.stages.sampling import sampler_of, sampler_plans
 from phinery.text import Tokenizer
 from phinery.train import held_out_loss
 
-Phases = Mapping[str, tuple[Pretrain, int]]
+Phases = Mapping[str, tuple[Training, int]]
 """Name of a phase -> its table and the seed of its data's order."""
 
 

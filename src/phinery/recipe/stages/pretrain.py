@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import math
 import shutil
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
 import torch
+from safetensors.torch import save_file
+from torch import Tensor
 
 from phinery.data import MixtureSampler, Sampler, TokenShards
 from phinery.files import read_json, write_json
 from phinery.model import Phi, PhiConfig, preset
 from phinery.model.checkpoint import load_model, save
-from phinery.recipe.schema import Mixture, Pretrain, format_count
+from phinery.recipe.schema import Mixture, Pretrain, Training, format_count
 from phinery.recipe.stage import Outcome, Progress, Workplace
 from phinery.recipe.stages.sampling import mixture_counts, sampler_of, sampler_plans
 from phinery.text import Tokenizer
@@ -29,10 +32,12 @@ from phinery.train import (
 )
 
 MODEL = "model"
+MOMENTS = "optimizer.safetensors"
 _RESULT = "result.json"
+_STATE = ("exp_avg", "exp_avg_sq", "step")
 
 
-def steps_of(phase: Pretrain) -> int:
+def steps_of(phase: Training) -> int:
     """Optimiser steps of a phase: its tokens in whole batches, one at least."""
     return max(1, phase.tokens // (phase.batch_size * phase.sequence_length))
 
@@ -45,11 +50,33 @@ def make(
     seed: int,
     before: str | None,
     context_length: int,
+    keep_moments: bool = False,
 ) -> Outcome:
     """Train, and leave `model/` and `metrics.jsonl`.
 
     `before` is the phase whose model this one goes on with; `context_length` is the longest
-    sequence of all phases.
+    sequence of all phases; `keep_moments` leaves the optimiser's state for the phase after.
+    """
+
+    def begin(tokenizer: Tokenizer) -> Phi:
+        return _model(place, phase, tokenizer, seed, before, context_length)
+
+    return train(place, phase, mixture, begin, seed=seed, keep_moments=keep_moments)
+
+
+def train(
+    place: Workplace,
+    phase: Training,
+    mixture: Mixture | None,
+    begin: Callable[[Tokenizer], Phi],
+    *,
+    seed: int,
+    keep_moments: bool = False,
+    moments: Callable[[], Mapping[str, Tensor]] | None = None,
+) -> Outcome:
+    """Train the model that `begin` gives, and leave `model/` and `metrics.jsonl`.
+
+    `moments` are the optimiser's at the start, as a training checkpoint has them; by default none.
     """
     result_path = place.directory / _RESULT
     # Written once the model is saved: a run killed after that has nothing left to train.
@@ -66,7 +93,7 @@ def make(
             tokenizer=tokenizer,
             verify=False,
         )
-        model = _model(place, phase, tokenizer, seed, before, context_length)
+        model = begin(tokenizer)
         callbacks: list[Callback] = [_Tell(place.progress)]
         if phase.evaluations:
             heldout = TokenShards.open(place.of("shards"), "heldout", verify=False)
@@ -78,7 +105,11 @@ def make(
         trainer = Trainer(
             model, sampler, config, place.directory, callbacks, note=place.progress.note
         )
+        if moments is not None:
+            _set_moments(trainer, moments())
         result = trainer.fit()
+        if keep_moments:
+            save_file(_moments_of(trainer), place.directory / MOMENTS)
         save(model.cpu(), tokenizer, place.directory / MODEL)
         write_json(result_path, _counts(result, model, sampler, phase))
     shutil.rmtree(place.directory / "checkpoints", ignore_errors=True)
@@ -87,7 +118,23 @@ def make(
     return Outcome(f"loss {loss} after {format_count(counts['tokens'])} tokens", counts)
 
 
-def train_config(phase: Pretrain, seed: int) -> TrainConfig:
+def _set_moments(trainer: Trainer, moments: Mapping[str, Tensor]) -> None:
+    for name, weight in trainer.model.named_parameters():
+        state = trainer.optimizer.state[weight]
+        for key in _STATE:
+            # The count of steps stays where fused AdamW wants it, on the weights' device.
+            state[key] = moments[f"{name}.{key}"].to(weight.device, torch.float32)
+
+
+def _moments_of(trainer: Trainer) -> dict[str, Tensor]:
+    return {
+        f"{name}.{key}": trainer.optimizer.state[weight][key].cpu()
+        for name, weight in trainer.model.named_parameters()
+        for key in _STATE
+    }
+
+
+def train_config(phase: Training, seed: int) -> TrainConfig:
     """The trainer's configuration; shares of the steps become numbers of steps."""
     steps = steps_of(phase)
     return TrainConfig(
@@ -146,7 +193,7 @@ def _config(phase: Pretrain, tokenizer: Tokenizer, context_length: int) -> PhiCo
 
 
 def _counts(
-    result: TrainResult, model: Phi, sampler: Sampler | MixtureSampler, phase: Pretrain
+    result: TrainResult, model: Phi, sampler: Sampler | MixtureSampler, phase: Training
 ) -> dict[str, Any]:
     samples = result.steps * phase.batch_size
     plans = sampler_plans(sampler, samples)
