@@ -26,9 +26,9 @@ MAY_KNOW = {
     "data": LEAVES,
     "infer": LEAVES | {"model"},
     "train": LEAVES | {"model", "data"},
-    "evaluate": LEAVES | {"model", "infer", "train", "tune"},
-    "recipe": LEAVES | {"model", "data", "infer", "train"},
-    "cli": LEAVES | {"model", "data", "infer", "train", "recipe"},
+    "evaluate": LEAVES | {"model", "data", "infer", "train", "tune"},
+    "recipe": LEAVES | {"model", "data", "infer", "train", "evaluate"},
+    "cli": LEAVES | {"model", "data", "infer", "train", "evaluate", "recipe"},
     "__main__": {"cli"},
     "__init__": LEAVES | {"model", "data", "infer", "train", "recipe"},
 }

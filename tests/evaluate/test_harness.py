@@ -17,7 +17,7 @@ from lm_eval.api.instance import Instance
 from lm_eval.api.registry import get_model
 
 from phinery.evaluate import HarnessModel
-from phinery.evaluate.scoring import TreeScorer
+from phinery.evaluate.harness.scoring import TreeScorer
 from phinery.model import Phi
 from phinery.text import Tokenizer
 

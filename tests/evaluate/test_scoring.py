@@ -10,8 +10,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from phinery.evaluate.scoring import TreeScorer
-from phinery.evaluate.tree import Plan, Query
+from phinery.evaluate.harness.scoring import TreeScorer
+from phinery.evaluate.harness.tree import Plan, Query
 from phinery.model import Phi, PhiConfig
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from phinery.evaluate.sharing import SharingBackend
+from phinery.evaluate.harness.sharing import SharingBackend
 from phinery.infer import Completion, Engine, SamplingParams
 from phinery.infer.backend import Backend, Span
 from phinery.model import Phi

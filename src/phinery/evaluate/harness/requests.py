@@ -11,7 +11,7 @@ from functools import cached_property
 
 import numpy as np
 
-from phinery.evaluate.tree import Query
+from phinery.evaluate.harness.tree import Query
 from phinery.text import Tokenizer
 
 Pair = tuple[list[int], list[int]]

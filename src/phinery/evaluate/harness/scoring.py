@@ -1,6 +1,7 @@
 """Log-likelihoods of token sequences, each common beginning computed once.
 
-What a position sees is a path through a tree (`phinery.evaluate.tree`); all else is as in a `Phi`.
+What a position sees is a path through a tree (`phinery.evaluate.harness.tree`); all else is as in
+a `Phi`.
 """
 
 from __future__ import annotations
@@ -13,8 +14,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from phinery.evaluate.arithmetic import apply_linear, finish_block, inference, project
-from phinery.evaluate.tree import Ints, Plan, Query, Step
+from phinery.evaluate.harness.arithmetic import apply_linear, finish_block, inference, project
+from phinery.evaluate.harness.tree import Ints, Plan, Query, Step
 from phinery.model.attention import Rotation, attend
 from phinery.model.cache import KVCache
 from phinery.model.decoder import Phi, PhiAttention, PhiBlock, rotary_angles

@@ -20,11 +20,11 @@ from lm_eval.utils import get_rolling_token_windows, make_disjoint_window
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from phinery.evaluate.generation import TextGenerator
-from phinery.evaluate.options import Options, side_by_side
-from phinery.evaluate.requests import Encoder, Pair, encode_pairs, query_of
-from phinery.evaluate.results import Pending, Results, model_hash
-from phinery.evaluate.scoring import TreeScorer
+from phinery.evaluate.harness.generation import TextGenerator
+from phinery.evaluate.harness.options import Options, side_by_side
+from phinery.evaluate.harness.requests import Encoder, Pair, encode_pairs, query_of
+from phinery.evaluate.harness.results import Pending, Results, model_hash
+from phinery.evaluate.harness.scoring import TreeScorer
 from phinery.model import checkpoint, hub
 from phinery.model.decoder import Phi
 from phinery.text import Tokenizer
@@ -44,7 +44,7 @@ class HarnessModel(TemplateLM):
         leave it to us. Scores do not depend on it.
     device, dtype : torch's objects or their names, for a model that is read; by default CUDA when
         there is one, and the stored type. The harness's reference scores are float32 on a CPU.
-    options : see `phinery.evaluate.options.Options`: `cache`, `max_length`, `max_gen_toks`,
+    options : see `phinery.evaluate.harness.options.Options`: `cache`, `max_length`, `max_gen_toks`,
         `batch_tokens`, `max_batch_size`, `prefix_token_id`, `revision`, `progress`.
 
     Raises ValueError, in one line, for options that do not exist or do not fit.

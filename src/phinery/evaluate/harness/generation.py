@@ -17,8 +17,8 @@ from lm_eval.models.utils import (
     postprocess_generated_text,
 )
 
-from phinery.evaluate.requests import Encoder
-from phinery.evaluate.sharing import SharingBackend
+from phinery.evaluate.harness.requests import Encoder
+from phinery.evaluate.harness.sharing import SharingBackend
 from phinery.infer import Engine, SamplingParams
 from phinery.model.decoder import Phi
 from phinery.text import Tokenizer
