@@ -30,6 +30,12 @@ from peers.decode_shape import FORMATS, SHAPES
 
 # torch.compile unrolls the layers: minutes for a large model, which is not faster by it.
 COMPILED_PARAMETERS = 500e6
+# llama.cpp as it is built for processors with AVX2.
+WITHOUT_AVX512 = {
+    "CMAKE_ARGS": "-DGGML_NATIVE=OFF -DGGML_AVX512=OFF -DGGML_AVX2=ON -DGGML_FMA=ON -DGGML_F16C=ON "
+    "-DGGML_BMI2=ON"
+}
+BY_DEFAULT = ("phinery", "llama_cpp", "llama_cpp_f16", "transformers", "openvino")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -134,7 +140,11 @@ def python_of(participant: str) -> Path:
     if participant == "phinery":
         return Path(sys.executable)
     name = participant.removesuffix("_f16")
-    return environment(name, torch=name != "llama_cpp")
+    return environment(
+        name,
+        torch=not name.startswith("llama_cpp"),
+        build=WITHOUT_AVX512 if name == "llama_cpp_avx2" else None,
+    )
 
 
 @contextlib.contextmanager
@@ -173,7 +183,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     add("--batches", nargs="*", type=int, default=[1, 16, 32], help="of the decoding measures")
     add("--prefill", nargs="*", type=int, default=[512], help="tokens of the prompt measures")
     add("--generate", nargs="*", type=int, default=[1], help="batches of whole requests")
-    add("--participants", nargs="+", choices=PARTICIPANTS, default=list(PARTICIPANTS))
+    add("--participants", nargs="+", choices=PARTICIPANTS, default=list(BY_DEFAULT))
     add("--prompt", type=int, default=64, help="tokens before the steps that are timed")
     add("--tokens", type=int, default=16, help="steps of a run")
     add("--rounds", type=int, default=3)

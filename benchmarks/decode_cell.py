@@ -17,10 +17,12 @@ from peers.decode_shape import FORMATS, Shape
 from workers import Worker, WorkerError
 
 HERE = Path(__file__).parent
-# Who takes part, and in which formats; llama_cpp_f16 is llama.cpp with a float16 file.
+# Who can take part, and in which formats; llama_cpp_f16 is llama.cpp with a float16 file,
+# llama_cpp_avx2 a build without AVX-512.
 PARTICIPANTS = {
     "phinery": FORMATS,
     "llama_cpp": FORMATS,
+    "llama_cpp_avx2": FORMATS,
     "llama_cpp_f16": ("bf16",),
     "transformers": ("bf16",),
     "openvino": FORMATS,
@@ -30,7 +32,7 @@ WITHOUT_REQUESTS = ("openvino",)
 # Logits of the same weights correlate this much at least; in few bits everyone rounds otherwise.
 AGREEMENT = {"bf16": 0.999, "int8": 0.99, "int4": 0.9}
 # Whose logits the others' are held against: the first of them that is there.
-REFERENCES = ("llama_cpp", "transformers", "openvino", "phinery")
+REFERENCES = ("llama_cpp", "llama_cpp_avx2", "transformers", "openvino", "phinery")
 _BYTES = {"bf16": 2.0, "int8": 1.1, "int4": 0.7}
 
 
@@ -73,6 +75,11 @@ class Plan:
     one_at_a_time: bool = False
 
 
+def program_of(participant: str) -> str:
+    """Which of the peers' programs a participant runs."""
+    return "llama_cpp" if participant.startswith("llama_cpp") else participant
+
+
 class Entry:
     """A participant in a cell, and what was measured of it."""
 
@@ -88,7 +95,7 @@ class Entry:
     @contextlib.contextmanager
     def process(self, *, prepare: bool) -> Generator[None]:
         """The participant's process; the model is opened for single calls when `prepare`."""
-        program = self.participant.removesuffix("_f16")
+        program = program_of(self.participant)
         with Worker(self._python, HERE / "peers" / f"decode_{program}.py") as worker:
             self._worker = worker
             self._ask("open", **self._opening)

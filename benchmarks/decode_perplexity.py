@@ -11,7 +11,7 @@ from typing import Any
 
 import decode_weights
 import numpy as np
-from decode_cell import HERE, PARTICIPANTS, progress
+from decode_cell import HERE, PARTICIPANTS, program_of, progress
 from numpy.typing import NDArray
 from peers.decode_shape import Shape
 from workers import Worker, WorkerError
@@ -61,7 +61,7 @@ def measure_perplexity(
                 "compile": False,
                 "contended": False,
             }
-            program = HERE / "peers" / f"decode_{name.removesuffix('_f16')}.py"
+            program = HERE / "peers" / f"decode_{program_of(name)}.py"
             with Worker(pythons[name], program) as worker:
                 try:
                     worker.ask("open", **opening)

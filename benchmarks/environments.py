@@ -9,6 +9,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 HERE = Path(__file__).parent
@@ -16,13 +17,14 @@ ENVIRONMENTS = HERE / ".environments"
 TORCH = "torch==2.13.0"
 
 
-def environment(name: str, *, torch: bool = True) -> Path:
+def environment(name: str, *, torch: bool = True, build: Mapping[str, str] | None = None) -> Path:
     """The python of peer `name`, whose requirements are in `peers/NAME.txt`.
 
     The environment is made when it is absent or older than its requirement file, which takes
     minutes and the network. TORCH in the process environment names another build of torch (a wheel
-    file, or a CPU or CUDA version), as in the Makefile; `torch=False` leaves it out. Raises
-    CalledProcessError when pip fails.
+    file, or a CPU or CUDA version), as in the Makefile; `torch=False` leaves it out. `build` are
+    environment variables for packages that are built; what they give is never taken from pip's
+    cache. Raises CalledProcessError when pip fails.
     """
     requirements = HERE / "peers" / f"{name}.txt"
     folder = ENVIRONMENTS / name
@@ -41,6 +43,10 @@ def environment(name: str, *, torch: bool = True) -> Path:
     install = [str(python), "-m", "pip", "install", "--quiet"]
     if torch:
         subprocess.run([*install, os.environ.get("TORCH", TORCH)], check=True)
-    subprocess.run([*install, "-r", str(requirements)], check=True)
+    if build:
+        install += ["--no-cache-dir"]
+    subprocess.run(
+        [*install, "-r", str(requirements)], env={**os.environ, **(build or {})}, check=True
+    )
     made_from.write_text(wanted, encoding="utf-8")
     return python
