@@ -181,7 +181,7 @@ def test_a_killed_run_goes_on_where_it_was(
 def test_everything_is_remembered_but_what_is_drawn(
     phi: Phi, bpe_tokenizer: Tokenizer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    from phinery.evaluate import generation
+    from phinery.evaluate.harness import generation
 
     model = HarnessModel(phi, bpe_tokenizer, cache=str(tmp_path))
     greedy: dict[str, Any] = {"max_gen_toks": 5}

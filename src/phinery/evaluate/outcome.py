@@ -205,11 +205,18 @@ def _resampled(outcome: Outcome, generator: np.random.Generator) -> Values:
     values = outcome.values
     if outcome.units:
         _, unit_of = np.unique(outcome.units, return_inverse=True)
-        rows = [np.flatnonzero(unit_of == unit) for unit in range(int(unit_of.max()) + 1)]
-        draws = (
-            np.concatenate([rows[unit] for unit in generator.integers(len(rows), size=len(rows))])
-            for _ in range(RESAMPLES)
-        )
+        rows = np.argsort(unit_of, kind="stable")
+        sizes = np.bincount(unit_of)
+        starts = np.cumsum(sizes) - sizes
+
+        def draw_units() -> NDArray[np.int64]:
+            units = generator.integers(len(sizes), size=len(sizes))
+            counts = sizes[units]
+            # Of each drawn unit its first place in `rows`, then its second, and so on.
+            place = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
+            return rows[np.repeat(starts[units], counts) + place]
+
+        draws = (draw_units() for _ in range(RESAMPLES))
     else:
         draws = (generator.integers(len(values), size=len(values)) for _ in range(RESAMPLES))
     return np.array([outcome.statistic(values[draw]) for draw in draws])

@@ -25,20 +25,24 @@ class Setting:
     Parameters
     ----------
     items : a folder of benchmarks' items, `NAME/[CONFIG/]SPLIT.jsonl[.gz]`; None for the hub.
+    offline : never ask the hub: without `items`, tasks that need them raise ValueError.
     limit : the first so many items of each task; None for all.
     sample : so many items of each task, drawn by `seed`; None for all.
     seed : of samples, of sampled answers, of intervals.
     shards : token shards that the model was trained on, for what looks for copies of them.
+    toxicity_scorer : who scores generated text: toxigen, counting, or MODULE:NAME of your own.
     tell : takes a few words on what is being done.
 
     Raises ValueError when limit and sample are both given, or are not positive.
     """
 
     items: Path | None = None
+    offline: bool = False
     limit: int | None = None
     sample: int | None = None
     seed: int = 0
     shards: Path | None = None
+    toxicity_scorer: str = "toxigen"
     tell: Callable[[str], None] = _silent
 
     def __post_init__(self) -> None:

@@ -45,7 +45,7 @@ class HarnessModel(TemplateLM):
     device, dtype : torch's objects or their names, for a model that is read; by default CUDA when
         there is one, and the stored type. The harness's reference scores are float32 on a CPU.
     options : see `phinery.evaluate.harness.options.Options`: `cache`, `max_length`, `max_gen_toks`,
-        `batch_tokens`, `max_batch_size`, `prefix_token_id`, `revision`, `progress`.
+        `batch_tokens`, `max_batch_size`, `prefix_token_id`, `revision`, `progress`, `on_progress`.
 
     Raises ValueError, in one line, for options that do not exist or do not fit.
     """
@@ -62,7 +62,6 @@ class HarnessModel(TemplateLM):
     ) -> None:
         super().__init__()
         self.options = chosen = Options.of(options)
-        self._side_by_side = side_by_side(batch_size, chosen.max_batch_size)
         if tokenizer is not None and not isinstance(tokenizer, Tokenizer):
             tokenizer = Tokenizer.load(tokenizer)
         if isinstance(pretrained, Phi):
@@ -95,6 +94,14 @@ class HarnessModel(TemplateLM):
                 f"{config.max_position_embeddings} positions"
             )
         self._device = self.model.device
+        self._side_by_side = side_by_side(
+            batch_size,
+            chosen.max_batch_size,
+            bytes_per_token=2
+            * config.num_hidden_layers
+            * config.hidden_size
+            * self.model.dtype.itemsize,
+        )
         self._encoder = Encoder(tokenizer)
         self._scorer = TreeScorer(self.model, budget=chosen.batch_tokens)
 
@@ -127,6 +134,15 @@ class HarnessModel(TemplateLM):
     def computed_tokens(self) -> int:
         """Positions that scoring has computed, the measure of its work."""
         return self._scorer.computed_tokens
+
+    def description(self, name: str) -> dict[str, Any]:
+        """What belongs beside scores: `name`, `sha256` of all that they depend on, size, type."""
+        return {
+            "name": name,
+            "sha256": model_hash(self.model, self.tokenizer),
+            "parameters": self.model.num_parameters(),
+            "dtype": str(self.model.dtype).removeprefix("torch."),
+        }
 
     def get_model_info(self) -> dict[str, Any]:
         """What the harness writes into its results about the model."""
@@ -271,7 +287,17 @@ class HarnessModel(TemplateLM):
         )
         with Progress(*columns, console=console, disable=hidden) as progress:
             task = progress.add_task("requests", total=total)
-            yield lambda count: progress.advance(task, count)
+            listener = self.options.on_progress
+            done = 0
+
+            def advance(count: int) -> None:
+                nonlocal done
+                done += count
+                progress.advance(task, count)
+                if listener is not None:
+                    listener(done, total)
+
+            yield advance
 
 
 # Not as a decorator, which would hide the class's type from type checkers.

@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from typing import Any
 
+# What completions side by side may take, and how many tokens of its own each has, about: the
+# question and the answer, after examples that all share.
+_CACHE_BYTES = 2**32
+_OWN_TOKENS = 512
 _NUMBERS = frozenset({"max_length", "max_gen_toks", "batch_tokens", "max_batch_size"})
 
 
@@ -23,6 +28,7 @@ class Options:
     cache : a directory for results, so that a killed run goes on.
     revision : branch, tag or commit of a hub model.
     progress : whether there is a progress bar on a terminal.
+    on_progress : called with how many requests of a call are done, and how many there are.
 
     Raises ValueError, in one line, for values that make no sense.
     """
@@ -35,6 +41,7 @@ class Options:
     cache: str | None = None
     revision: str | None = None
     progress: bool = True
+    on_progress: Callable[[int, int], None] | None = None
 
     def __post_init__(self) -> None:
         for name in _NUMBERS:
@@ -57,15 +64,16 @@ class Options:
         return cls(**options)
 
 
-def side_by_side(batch_size: int | str | None, limit: int | None) -> int:
+def side_by_side(batch_size: int | str | None, limit: int | None, *, bytes_per_token: int) -> int:
     """How many completions to make side by side.
 
-    None, "auto" and 1, which lm_eval gives when nobody chose, leave it to us. Raises ValueError for
-    what is no number.
+    None, "auto" and 1, which lm_eval gives when nobody chose, leave it to us: as many as 4 GiB of
+    keys and values have room for, of `bytes_per_token`, but 16 at least and 64 at most. Raises
+    ValueError for what is no number.
     """
     text = str(batch_size)
     if batch_size is None or text.startswith("auto") or text == "1":
-        size = 32
+        size = min(max(_CACHE_BYTES // (_OWN_TOKENS * bytes_per_token), 16), 64)
     elif text.isdecimal() and int(text):
         size = int(text)
     else:
