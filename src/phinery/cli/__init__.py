@@ -20,7 +20,7 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from phinery import __version__
-from phinery.cli import bench, data, export, grow
+from phinery.cli import bench, data, evaluate, export, grow
 from phinery.cli.errors import UsageError
 
 if TYPE_CHECKING:
@@ -157,6 +157,7 @@ def _parser() -> argparse.ArgumentParser:
     chat = _verb(verbs, "chat", "talk with a model", _CHAT_HELP, _chat)
     chat.add_argument("model", metavar="MODEL")
     _sampling_options(chat, max_tokens=256)
+    evaluate.add_verb(_verb, verbs)
     bench.add_verb(_verb, verbs)
     export.add_verb(_verb, verbs)
     return parser
@@ -374,7 +375,7 @@ def _print_next_commands(source: str, recipe: Recipe, directory: Path) -> None:
 
 
 def _how_to_go_on(arguments: argparse.Namespace) -> str:
-    if arguments.verb in ("refine", "synthesize"):
+    if arguments.verb in ("refine", "synthesize", "evaluate"):
         return "stopped; give the same command again to go on"
     if arguments.action is not _run:
         return "stopped"

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import phinery
+from phinery.evaluate.table import render_fragment
 from phinery.files import write_atomic
 from phinery.recipe import charts
 from phinery.recipe import report_refining as refining
@@ -38,6 +39,7 @@ def page(data: ReportData) -> str:
         for part in (
             _header(data),
             _score(data),
+            _suites(data),
             _training(data),
             _samples(data),
             _corpus(data),
@@ -80,6 +82,10 @@ def _score(data: ReportData) -> str:
         rows.append(("xz -9, same training text", xz, f"{xz:.3f}", "plain"))
     sentence = _code(text.score_sentence(data.scores))
     return f"<h2>Bits per held-out byte</h2>{charts.bars(rows)}<p>{sentence}</p>"
+
+
+def _suites(data: ReportData) -> str:
+    return render_fragment(data.evaluations) if data.evaluations else ""
 
 
 def _training(data: ReportData) -> str:

@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from phinery.evaluate.table import render_markdown
 from phinery.recipe import report_refining as refining
 from phinery.recipe.report_data import ReportData
 from phinery.recipe.schema import format_count
@@ -154,6 +155,8 @@ def markdown(data: ReportData) -> str:
     parts = [f"# {data.recipe.name}\n\n{subtitle(data)}\n"]
     if data.scores is not None:
         parts.append(f"## Score\n\n{score_sentence(data.scores)}\n")
+    if data.evaluations:
+        parts.append(render_markdown(data.evaluations))
     for curve in data.curves:
         rows = [
             (format_count(tokens), f"{loss:.3f}", f"{bits:.3f}")

@@ -119,7 +119,7 @@ def score_sheet(models: Sequence[str], suites: Sequence[SuiteScores], *, folded:
     lines = lined_up(suites)
     single = len(models) == 1
     rows: list[Row] = []
-    notes: dict[str, None] = {}
+    notes: dict[str, list[str]] = {}
     for name, own, keys in lines:
         if len(lines) > 1:
             rows.append(Row((name,), "heading"))
@@ -141,11 +141,10 @@ def score_sheet(models: Sequence[str], suites: Sequence[SuiteScores], *, folded:
             baselines = [numbers.number(v, metric) for v in (first.chance, first.majority)]
             n = f"{first.estimate.n:,}" if same_n else "differs"
             rows.append(Row((first.task, metric_text(first), *middle, n, *baselines)))
-            notes.update(
-                (f"{score.task}, {score.metric}: {score.note}", None)
-                for score in present
-                if score.note
-            )
+            for score in present:
+                figures = notes.setdefault(score.note, []) if score.note else []
+                if (figure := f"{score.task}, {score.metric}") not in figures:
+                    figures.append(figure)
         averages = [category.average if category else None for category in own]
         rows += _average_rows(own, averages, single=single)
     values = ("score", "95% interval") if single else tuple(models)
@@ -155,8 +154,8 @@ def score_sheet(models: Sequence[str], suites: Sequence[SuiteScores], *, folded:
         header=header,
         rows=tuple(rows),
         text_columns=(1,),
-        notes=tuple(notes),
-        spare=(len(header) - 1, 1, len(header) - 2),
+        notes=tuple(f"{'; '.join(figures)}: {note}" for note, figures in notes.items()),
+        spare=(len(header) - 1, len(header) - 2),
         folded=folded,
     )
 

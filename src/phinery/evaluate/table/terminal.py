@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import textwrap
 from collections.abc import Sequence
 
@@ -11,11 +12,13 @@ from rich.table import Table
 from rich.text import Text
 
 from phinery.evaluate.evaluation import Evaluation
-from phinery.evaluate.table.sheets import RowStyle, Sheet, description, model_names
+from phinery.evaluate.table.sheets import Row, RowStyle, Sheet, description, model_names
 from phinery.evaluate.table.views import views
 
 _STYLES: dict[RowStyle, str] = {"": "", "heading": "bold", "ours": "bold cyan", "average": "italic"}
 _HEADER_WIDTH = 12
+# More of them would push the scores out of sight.
+_NOTES = 4
 
 
 def print_table(evaluations: Sequence[Evaluation], console: Console | None = None) -> None:
@@ -42,6 +45,7 @@ def print_table(evaluations: Sequence[Evaluation], console: Console | None = Non
 
 def print_sheet(sheet: Sheet, console: Console) -> None:
     """Print one table, without columns that do not fit, and its notes."""
+    sheet = _with_one_text_column(sheet)
     console.print()
     console.print(Text(sheet.title, style="bold"))
     if sheet.rows:
@@ -56,8 +60,36 @@ def print_sheet(sheet: Sheet, console: Console) -> None:
         if left_out:
             names = ", ".join(" ".join(sheet.header[column].split()) for column in left_out)
             _print_note(f"Not shown for want of room: {names}.", console)
-    for note in sheet.notes:
+    for note in sheet.notes[:_NOTES]:
         _print_note(note, console)
+    if len(sheet.notes) > _NOTES:
+        _print_note(f"{len(sheet.notes) - _NOTES} more notes: on the page.", console)
+
+
+def _with_one_text_column(sheet: Sheet) -> Sheet:
+    """Second columns of text, the metrics, below their tasks: wide names need not stand abreast."""
+    if sheet.text_columns != (1,) or sheet.header[:2] != ("task", "metric"):
+        return sheet
+    rows: list[Row] = []
+    for place, row in enumerate(sheet.rows):
+        if len(row.cells) < 2:
+            rows.append(row)
+            continue
+        task, metric, *rest = row.cells
+        before, after = sheet.rows[place - 1 : place], sheet.rows[place + 1 : place + 2]
+        follows = any(other.cells[0] == task for other in before)
+        leads = any(other.cells[0] == task for other in after)
+        if leads and not follows:
+            rows.append(Row((task,), row.style))
+        label = f"  {metric}" if leads or follows else f"{task}, {metric}"
+        rows.append(dataclasses.replace(row, cells=(label, *rest)))
+    return dataclasses.replace(
+        sheet,
+        header=("task, metric", *sheet.header[2:]),
+        rows=tuple(rows),
+        text_columns=(),
+        spare=tuple(column - 1 for column in sheet.spare),
+    )
 
 
 def _table(sheet: Sheet, left_out: Sequence[int]) -> Table:

@@ -1,4 +1,4 @@
-"""Evaluate: the held-out score beside what xz needs for the same text, and samples."""
+"""Evaluate: the held-out score beside what xz needs for the same text, samples, suites."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from phinery.recipe.schema import Evaluate, Mixture, Training
 from phinery.recipe.stage import Outcome, Progress, Workplace
 from phinery.recipe.stages.pretrain import MODEL, steps_of
 from phinery.recipe.stages.sampling import sampler_of, sampler_plans
+from phinery.recipe.stages.suites import evaluate_suites
 from phinery.text import Tokenizer
 from phinery.train import held_out_loss
 
@@ -28,7 +29,7 @@ Phases = Mapping[str, tuple[Training, int]]
 def make(
     place: Workplace, table: Evaluate, mixture: Mixture | None, *, phases: Phases, seed: int
 ) -> Outcome:
-    """Write `scores.json` and `samples.json`."""
+    """Write `scores.json`, `samples.json`, and `suites.json`: an evaluation for each phase."""
     tokenizer = Tokenizer.load(place.of("tokenizer"))
     heldout = TokenShards.open(place.of("shards"), "heldout", tokenizer=tokenizer, verify=False)
     last = list(phases)[-1]
@@ -51,6 +52,8 @@ def make(
             seed=seed,
         )
         completions = Engine(model, tokenizer).generate(list(table.prompts), params)
+        models = {name: place.of(name) / MODEL for name in phases}
+        evaluations = evaluate_suites(place, table, models, tokenizer, seed=seed)
         extra = baseline.wait(place.progress)
     xz_bits = None if extra is None else 8 * extra / heldout.num_bytes
     scores: dict[str, Any] = {
@@ -72,6 +75,7 @@ def make(
     with atomic_directory(place.directory, kind="evaluation") as temporary:
         write_json(temporary / "scores.json", scores)
         write_json(temporary / "samples.json", samples)
+        write_json(temporary / "suites.json", [one.as_dict() for one in evaluations])
     beside = "" if xz_bits is None else f"; xz -9 needs {xz_bits:.3f}"
     return Outcome(f"{score.bits_per_byte:.3f} bits per held-out byte{beside}", scores)
 
