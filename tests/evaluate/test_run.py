@@ -91,7 +91,7 @@ def test_scores_and_reasons(model: HarnessModel):
     assert category.average is not None
     assert found.model["name"] == "tiny"
     assert found.model["dtype"] == "float32"
-    assert found.setting == {"items": None, "limit": 5, "sample": None, "seed": 0}
+    assert found.setting == {"items": "hub", "limit": 5, "sample": None, "seed": 0}
     assert listener.heard == [
         (0, 2, "refusing"),
         "no items of BBQ",

@@ -18,6 +18,7 @@ from phinery.evaluate import HarnessModel
 from phinery.evaluate.outcome import score_of
 from phinery.evaluate.safety import MEASURES, canaries, copies, memorisation, privacy
 from phinery.evaluate.safety.missing import Missing
+from phinery.evaluate.safety.shards import training_shards
 from phinery.evaluate.setting import Setting
 from phinery.model import Phi, PhiConfig
 from phinery.text import Tokenizer
@@ -331,3 +332,25 @@ def test_personal_data_of_an_untrained_model(untrained: HarnessModel, shards: Pa
     found, leaked = MEASURES["personal_data"](untrained, Setting(shards=shards, sample=4))
     assert len(found.ids) == len(set(found.ids)) == 40
     assert leaked.values.sum() == 0
+
+
+def test_a_runs_sources_are_read_as_one(phi: Phi, bpe_tokenizer: Tokenizer, tmp_path: Path):
+    """A recipe with a mixture keeps the shards of each source in a folder of its own."""
+    texts = list(documents())
+    write_shards(texts[2:4], bpe_tokenizer, tmp_path, held_out=lambda one: True)
+    for name, of_source in (("primer", texts[:1]), ("refine", texts[1:2])):
+        write_shards(of_source, bpe_tokenizer, tmp_path / name, held_out=lambda one: False)
+    model = HarnessModel(phi, bpe_tokenizer, progress=False)
+    setting = Setting(shards=tmp_path)
+    train = training_shards(model, setting, "train")
+    one, two = (bpe_tokenizer.encode(text.text) for text in texts[:2])
+    assert train.num_tokens == len(one) + len(two) + 2
+    assert train.read(0, train.num_tokens).tolist() == [
+        *[*one, train.eos_token_id],
+        *[*two, train.eos_token_id],
+    ]
+    middle = train.read(len(one) - 3, len(one) + 5).tolist()
+    assert middle == [*one[-3:], train.eos_token_id, *two[:4]]
+    heldout = training_shards(model, setting, "heldout")
+    assert heldout.num_tokens == sum(len(bpe_tokenizer.encode(t.text)) + 1 for t in texts[2:4])
+    assert memorisation.passages(train, 3, 60, 0).shape == (3, 60)

@@ -65,7 +65,7 @@ class Evaluation:
     """What came of evaluating one model.
 
     `model` has `name`, `sha256` (of all that scores depend on), `parameters` and `dtype`; `setting`
-    has `items`, `limit`, `sample` and `seed`.
+    has `items` (a folder, "hub" or "none"), `limit`, `sample` and `seed`.
     """
 
     model: Mapping[str, Any]

@@ -83,7 +83,7 @@ def evaluate(
     return Evaluation(
         model.description(name),
         {
-            "items": None if setting.items is None else str(setting.items),
+            "items": _place_of_items(setting),
             "limit": setting.limit,
             "sample": setting.sample,
             "seed": setting.seed,
@@ -91,6 +91,12 @@ def evaluate(
         tuple(found),
         time.monotonic() - started,
     )
+
+
+def _place_of_items(setting: Setting) -> str:
+    if setting.items is not None:
+        return str(setting.items)
+    return "none" if setting.offline else "hub"
 
 
 def _scores(

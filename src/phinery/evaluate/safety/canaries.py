@@ -20,7 +20,7 @@ from phinery.data.document import Document
 from phinery.evaluate.outcome import Outcome
 from phinery.evaluate.safety.copies import find
 from phinery.evaluate.safety.likelihood import log_likelihoods
-from phinery.evaluate.safety.memorisation import training_shards
+from phinery.evaluate.safety.shards import training_shards
 from phinery.evaluate.setting import Setting
 
 if TYPE_CHECKING:

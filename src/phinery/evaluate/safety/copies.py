@@ -8,12 +8,10 @@ shards.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-
-from phinery.data.shards import TokenShards
 
 MOST_TOKENS = 2**26
 """How many tokens of the shards are looked at; of larger ones, blocks at equal distances."""
@@ -23,6 +21,17 @@ _FACTOR = np.uint64(0x9E3779B97F4A7C15)
 _FILTER_BITS = 22
 
 Ints = NDArray[np.int64]
+
+
+class Readable(Protocol):
+    """Tokens that are read piece by piece, as those of shards."""
+
+    @property
+    def num_tokens(self) -> int: ...
+    @property
+    def eos_token_id(self) -> int: ...
+
+    def read(self, start: int, stop: int) -> Ints: ...
 
 
 class Found(NamedTuple):
@@ -58,9 +67,7 @@ class _Wanted:
         return (hashes >> np.uint64(64 - _FILTER_BITS)).astype(np.int64)
 
 
-def find(
-    shards: TokenShards, sequences: Sequence[Ints], *, most_tokens: int = MOST_TOKENS
-) -> Found:
+def find(shards: Readable, sequences: Sequence[Ints], *, most_tokens: int = MOST_TOKENS) -> Found:
     """Which of the sequences, each of one token at least, stand in the shards.
 
     Two different sequences have the same 64-bit hash with a probability of about 5e-20, so that one
@@ -133,7 +140,7 @@ def _scattered(tokens: Ints) -> NDArray[np.uint64]:
     return mix((tokens.astype(np.uint64) + np.uint64(1)) * _FACTOR)
 
 
-def _blocks(shards: TokenShards, overlap: int, most_tokens: int) -> Iterator[tuple[Ints, int]]:
+def _blocks(shards: Readable, overlap: int, most_tokens: int) -> Iterator[tuple[Ints, int]]:
     """Blocks of tokens, each with `overlap` of the next one's, and how many are new in each."""
     count = -(-shards.num_tokens // _BLOCK)
     chosen = range(count)

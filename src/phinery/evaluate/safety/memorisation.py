@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from phinery.data.shards import TokenShards
 from phinery.evaluate.outcome import Outcome, Statistic, Values
-from phinery.evaluate.safety.copies import Ints, find, longest_common_run, windows
+from phinery.evaluate.safety.copies import Ints, Readable, find, longest_common_run, windows
 from phinery.evaluate.safety.missing import Missing
+from phinery.evaluate.safety.shards import training_shards
 from phinery.evaluate.safety.texts import continuations, seed_of
 from phinery.evaluate.setting import Setting
 
@@ -46,26 +46,7 @@ def memorisation(model: HarnessModel, setting: Setting) -> list[Outcome]:
     return [*_continued(model, setting, ours, theirs), *_written(model, setting, train, theirs)]
 
 
-def training_shards(model: HarnessModel, setting: Setting, split: str) -> TokenShards:
-    """The setting's shards. Raises `Missing` without, ValueError when another tokenizer made them.
-
-    Of their files only the sizes are checked: they were verified when the model was trained.
-    """
-    if setting.shards is None:
-        raise Missing(
-            "needs the token shards that the model was trained on: evaluate a run directory that "
-            "has them, or name them in the setting (shards)"
-        )
-    shards = TokenShards.open(setting.shards, split, verify=False)
-    if shards.manifest.get("tokenizer_sha256") != model.tokenizer.sha256:
-        raise ValueError(
-            f"{setting.shards} was encoded with another tokenizer: give the shards that this model "
-            "was trained on"
-        )
-    return shards
-
-
-def passages(shards: TokenShards, count: int, length: int, seed: int) -> NDArray[np.int64]:
+def passages(shards: Readable, count: int, length: int, seed: int) -> NDArray[np.int64]:
     """(at most count, length): drawn at random, each within one document."""
     generator = np.random.default_rng(seed)
     found: list[Ints] = []
@@ -139,9 +120,7 @@ def _continued(model: HarnessModel, setting: Setting, ours: Ints, theirs: Ints) 
     ]
 
 
-def _written(
-    model: HarnessModel, setting: Setting, train: TokenShards, theirs: Ints
-) -> list[Outcome]:
+def _written(model: HarnessModel, setting: Setting, train: Readable, theirs: Ints) -> list[Outcome]:
     """How many n-grams of free writing, and of as much held-out text, stand in the shards."""
     from phinery.infer import SamplingParams
 

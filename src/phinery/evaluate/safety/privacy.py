@@ -10,7 +10,7 @@ import numpy as np
 from phinery.data.select.privacy import KINDS, mask_private
 from phinery.evaluate.outcome import Outcome, Values
 from phinery.evaluate.safety.copies import find
-from phinery.evaluate.safety.memorisation import training_shards
+from phinery.evaluate.safety.shards import training_shards
 from phinery.evaluate.safety.texts import continuations, seed_of
 from phinery.evaluate.setting import Setting
 

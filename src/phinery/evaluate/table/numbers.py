@@ -9,6 +9,7 @@ from phinery.evaluate.outcome import Estimate
 
 DASH = "–"
 # Metrics that are shares of one have one of these words in their names, before a comma.
+_WHOLE = ("exact", "exact_match", "matched")
 _SHARES = frozenset(("acc", "accuracy", "em", "f1", "mc1", "mc2", "pass", "pct", "rate", "share"))
 Z = 1.959963984540054
 """Half the width of a 95% interval in standard errors."""
@@ -17,7 +18,7 @@ Z = 1.959963984540054
 def is_share(metric: str) -> bool:
     """Whether values of a metric lie between 0 and 1 and are read as per cent."""
     name = metric.lower().partition(",")[0].strip()
-    return name in ("exact", "exact_match") or not _SHARES.isdisjoint(re.split("[^a-z0-9]", name))
+    return name in _WHOLE or not _SHARES.isdisjoint(re.split("[^a-z0-9]", name))
 
 
 def number(value: float | None, metric: str = "", *, sign: bool = True) -> str:

@@ -74,7 +74,9 @@ def description(evaluation: Evaluation) -> str:
         parts.append(f"{setting['sample']:,} items of each task, seed {setting.get('seed', 0)}")
     else:
         parts.append("all items")
-    parts.append(f"items from {setting.get('items') or 'the hub'}")
+    items = setting.get("items")
+    if items != "none":
+        parts.append("items from the hub" if items in (None, "hub") else f"items from {items}")
     parts.append(f"{evaluation.seconds:,.0f} s")
     return ", ".join(parts)
 
@@ -121,7 +123,7 @@ def score_sheet(models: Sequence[str], suites: Sequence[SuiteScores], *, folded:
     rows: list[Row] = []
     notes: dict[str, list[str]] = {}
     for name, own, keys in lines:
-        if len(lines) > 1:
+        if len(lines) > 1 and keys:
             rows.append(Row((name,), "heading"))
         for key in keys:
             scores = [score_in(category, key) for category in own]
@@ -262,11 +264,15 @@ def clean_sheets(models: Sequence[str], suites: Sequence[SuiteScores]) -> list[S
 
 
 def skipped_sheets(models: Sequence[str], suites: Sequence[SuiteScores]) -> list[Sheet]:
+    """Which tasks could not run and why, and of which models where that is not all of them."""
+    found: dict[tuple[str, str], list[str]] = {}
+    for model, suite in zip(models, suites, strict=True):
+        for category in suite.categories:
+            for skipped in category.skipped.items():
+                found.setdefault(skipped, []).append(model)
     rows = [
-        Row((task if len(models) == 1 else f"{task}, {model}", reason))
-        for model, suite in zip(models, suites, strict=True)
-        for category in suite.categories
-        for task, reason in category.skipped.items()
+        Row((task if len(which) == len(models) else f"{task}, {', '.join(which)}", reason))
+        for (task, reason), which in found.items()
     ]
     if not rows:
         return []

@@ -78,6 +78,8 @@ class Leaf:
                 choices = task.doc_to_choice(doc)
                 gold = choices.index(gold) if gold in choices else None
             return gold if isinstance(gold, int) else None
+        if task.OUTPUT_TYPE == "multiple_choice":  # scored in a way of its own, not by one answer
+            return None
         gold = task.doc_to_target(doc)
         return gold if isinstance(gold, str | int) else None
 

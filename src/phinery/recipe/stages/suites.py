@@ -60,6 +60,10 @@ def evaluate_suites(
         told = _Told(place.progress, name, len(found), total)
         model = load_model(folder, device=device)
         found.append(_evaluate(place, table, suites, model, tokenizer, name, told, seed))
+    skipped = [name for one in found[-1].suites for kind in one.categories for name in kind.skipped]
+    if skipped:
+        hint = "; evaluate.items names a folder of items" if table.items is None else ""
+        place.progress.note(f"skipped: {', '.join(skipped)} (the report says why{hint})")
     return found
 
 
@@ -117,8 +121,7 @@ class _Told(Told):
         self._show(0.0, f": {text}")
 
     def skipped(self, name: str, reason: str) -> None:
-        if self._model == 0:
-            self._progress.note(f"{name} skipped: {reason}")
+        """Nothing: the report gives each reason."""
 
     def scored(self, scores: Sequence[Score]) -> None:
         """Nothing: the table at the end tells."""
