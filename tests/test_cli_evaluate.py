@@ -66,18 +66,26 @@ def test_the_same_command_again_asks_nothing(
 ):
     from phinery.evaluate.harness.scoring import TreeScorer
 
-    assert evaluate(tiny, "--sample", 4, "--out", "kept") == 0
+    asking = ("--suite", "addition,brackets", "--sample", 4, "--out", "kept")
+    assert evaluate(tiny, *asking) == 0
     first = json.loads(Path("kept/scores.json").read_text(encoding="utf-8"))
 
     def asked(*arguments: object) -> object:
         raise AssertionError("a request that is known was computed again")
 
     monkeypatch.setattr(TreeScorer, "_hidden", asked)
-    assert evaluate(tiny, "--sample", 4, "--out", "kept") == 0
+    assert evaluate(tiny, *asking) == 0
     again = json.loads(Path("kept/scores.json").read_text(encoding="utf-8"))
     for one in (first, again):
         one[0].pop("seconds")
     assert first == again
+
+
+def test_published_figures_are_compared(tiny: Path, capsys: pytest.CaptureFixture[str]):
+    """What the check needs was not asked here: it says so, and nothing fails."""
+    asking = ("--suite", "brackets", "--sample", 2, "--check", "phi-2")
+    assert evaluate(tiny, *asking) == 0
+    assert "phi-2" in capsys.readouterr().out.lower()
 
 
 def test_two_models_side_by_side(
@@ -92,11 +100,13 @@ def test_two_models_side_by_side(
         max_position_embeddings=1024,
     )
     save(Phi(other), byte_tokenizer, Path("other/tiny/model"))
-    assert evaluate(tiny, "other/tiny/model", "--sample", 4, "--out", "both") == 0
+    asking = ("--suite", "brackets", "--sample", 4, "--out", "both", "--examples")
+    assert evaluate(tiny, "other/tiny/model", *asking) == 0
     found = json.loads(Path("both/scores.json").read_text(encoding="utf-8"))
     assert [one["model"]["name"] for one in found] == ["tiny", "tiny-2"]
     shown = capsys.readouterr().out
     assert "tiny-2" in shown
+    assert "tiny-2" in Path("both/examples.html").read_text(encoding="utf-8")
 
 
 @pytest.mark.skipif(not ITEMS.is_dir(), reason="needs the items in ../shared/benchmarks")
