@@ -29,7 +29,7 @@ COMMANDS = [
 # What makes a recipe quick: little training, a small sample for the tokenizer, short samples.
 QUICK = ["pretrain.tokens=8k", "pretrain.compile=false", "pretrain.dtype='float32'"]
 QUICK += ["pretrain.evaluations=1", "pretrain.evaluation_tokens=1k", "tokenizer.sample=300k"]
-QUICK += ["evaluate.max_tokens=4"]
+QUICK += ["evaluate.max_tokens=4", 'evaluate.suites=["brackets", "refusal"]', "evaluate.sample=4"]
 QUICK_OPTIONS = [word for setting in QUICK for word in ("--set", setting)]
 
 
@@ -62,6 +62,8 @@ def test_commands_work(home: Path, monkeypatch: pytest.MonkeyPatch, command: str
         words += QUICK_OPTIONS
     elif words[0] == "chat":
         words += ["--max-tokens", "4"]
+    elif words[0] == "evaluate":
+        words += [] if "--sample" in words else ["--sample", "4"]
     assert main(words) == 0
 
 

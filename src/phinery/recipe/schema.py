@@ -44,6 +44,8 @@ Weights = (
 )
 PROCEDURAL = "procedural"
 """The teacher that needs neither network nor model."""
+HUB = "hub"
+"""Where benchmarks' items are that no folder holds."""
 SOURCES = ("corpus", "refine", "synthesize", "primer")
 """What a mixture can draw on."""
 
@@ -238,7 +240,28 @@ class _NewModel(Table):
     )
 
 
-class Pretrain(Training, _NewModel):
+class _TaughtModel(Table):
+    teacher: str | None = Field(
+        None,
+        min_length=1,
+        description="a model with the same tokenizer to learn from as well: a folder, a run, a hub "
+        "id, or an earlier phase",
+    )
+    teacher_weight: Share = Field(
+        0.5, description="share of the loss that is the divergence from the teacher"
+    )
+    teacher_temperature: float = Field(
+        1.0, gt=0, description="above 1 the teacher's unlikely tokens count for more"
+    )
+
+    @model_validator(mode="after")
+    def _there_is_a_teacher(self) -> _TaughtModel:
+        if self.teacher is None and (self.teacher_weight, self.teacher_temperature) != (0.5, 1.0):
+            raise ValueError("teacher_weight and teacher_temperature do nothing without a teacher")
+        return self
+
+
+class Pretrain(_TaughtModel, Training, _NewModel):
     """One phase of training on the corpus; a recipe may have several, run in file order."""
 
 
@@ -265,6 +288,20 @@ class Grow(Training, _GrownModel):
 class Evaluate(Table):
     """What is measured at the end."""
 
+    suites: Texts = Field(
+        (), description="nano, safety, phi2, or tasks of lm-evaluation-harness by their names"
+    )
+    items: str | None = Field(
+        None,
+        min_length=1,
+        description='a folder of benchmarks\' items, or "hub"; without, what needs them is skipped',
+    )
+    sample: int | None = Field(
+        None, ge=1, description="items of each task, drawn by the seed; by default all"
+    )
+    every_phase: bool = Field(
+        True, description="ask the suites before training and after each phase, not only at the end"
+    )
     prompts: Texts = Field(
         ("def", "import", "class", "The"), description="texts that the model continues"
     )
@@ -313,6 +350,13 @@ class Recipe(Table):
         if len(models) > 1:
             names = ", ".join(sorted(models))
             raise ValueError(f"every [[pretrain]] goes on with the same model, not with {names}")
+        names = list(self.phases)
+        for number, phase in enumerate(self.pretrain):
+            if phase.teacher in names[number:]:
+                raise ValueError(
+                    f"[[pretrain]] teacher = {phase.teacher!r} is not an earlier phase of "
+                    f"{names[number]}"
+                )
         return self
 
     @property

@@ -49,8 +49,9 @@ class MetricsLog(Callback):
     """Keeps `metrics.jsonl`: an object for every step, and one for every held-out score.
 
     A step's has `step, loss, learning_rate, grad_norm, tokens, tokens_per_second, mfu, seconds,
-    skipped, skipped_steps`; a score's `step, tokens, held_out_loss, held_out_bits_per_byte,
-    held_out_tokens, held_out_bytes`. After a resume no step is there twice or missing.
+    skipped, skipped_steps` and the parts of the objective's loss; a score's `step, tokens,
+    held_out_loss, held_out_bits_per_byte, held_out_tokens, held_out_bytes`. After a resume no step
+    is there twice or missing.
     """
 
     _journal: Journal
@@ -61,7 +62,9 @@ class MetricsLog(Callback):
 
     def on_step(self, trainer: Trainer, metrics: StepMetrics) -> None:
         """Log the step."""
-        self._journal.write(vars(metrics))
+        row = {**vars(metrics), **metrics.parts}
+        del row["parts"]
+        self._journal.write(row)
 
     def on_evaluation(self, trainer: Trainer, score: HeldOutScore) -> None:
         """Log the score."""

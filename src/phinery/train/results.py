@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 
 from phinery.train.limits import DtypeName
 
@@ -31,6 +32,8 @@ class StepMetrics:
     """Whether the loss or the gradient was NaN or infinite, so that nothing was updated."""
     skipped_steps: int
     """Steps skipped so far."""
+    parts: Mapping[str, float] = dataclasses.field(default_factory=dict[str, float])
+    """What the objective tells beside its loss, by name, as means over the step's labels."""
 
 
 @dataclasses.dataclass(frozen=True)

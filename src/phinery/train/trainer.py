@@ -5,6 +5,7 @@ What is not the step is a callback (`phinery.train.callbacks`).
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import math
 import sys
@@ -31,6 +32,7 @@ from phinery.train.identity import run_identity
 from phinery.train.interruption import Interrupted, noticed_interruption
 from phinery.train.limits import TORCH_DTYPES, DtypeName, faster_dtype, matmul_ceiling
 from phinery.train.memory import reused_memory
+from phinery.train.objective import Objective
 from phinery.train.optimizer import clipped_step, make_optimizer, set_learning_rate
 from phinery.train.results import StepMetrics, TrainResult
 from phinery.train.schedule import learning_rate_scale
@@ -61,10 +63,12 @@ class Trainer:
         Told of everything, in order.
     note
         Is given lines that a person should read; by default they go to stderr.
+    objective
+        What is minimised; next-token prediction by default.
     matmul_rate
         Ceiling for the model FLOPs utilisation; by default it is measured, in about a second.
 
-    Raises ValueError, in one line, when model, sampler and configuration do not fit together.
+    Raises ValueError, in one line, when these do not fit together.
     """
 
     def __init__(
@@ -76,9 +80,12 @@ class Trainer:
         callbacks: Sequence[Callback] = (),
         *,
         note: Callable[[str], None] | None = None,
+        objective: Objective | None = None,
         matmul_rate: float | None = None,
     ) -> None:
         _check_fit(model, sampler, config)
+        self.objective = objective or Objective()
+        self.objective.check(model, config)
         self.model = model
         self.sampler = sampler
         self.config = config
@@ -141,15 +148,20 @@ class Trainer:
         started = time.perf_counter()
         batch = self.sampler.batch(self.step * self.config.batch_size, self.config.batch_size)
         tokens = int((batch.labels != IGNORE_INDEX).sum())
+        count = self.objective.count(batch)
 
         self.model.train()
         total_loss = torch.zeros((), device=self.model.device)
+        parts: dict[str, Tensor] = {}
         for micro_batch in self._micro_batches(batch):
             with self.autocast():
-                # Over the labels of the whole batch, so that its split makes no difference.
-                loss = self.model.loss(**micro_batch, reduction="sum") / tokens
+                found = self.objective(self.model, micro_batch)
+                # Over the count of the whole batch, so that its split makes no difference.
+                loss = found.total / count
             loss.backward()
             total_loss += loss.detach()
+            for name, part in found.parts.items():
+                parts[name] = parts.get(name, 0.0) + part.detach() / count
         gradients = [weight.grad for weight in self._weights if weight.grad is not None]
         grad_norm = torch.nn.utils.get_total_norm(gradients)
 
@@ -182,6 +194,7 @@ class Trainer:
             seconds=seconds,
             skipped=not is_finite,
             skipped_steps=self.progress.skipped_steps,
+            parts={name: part.item() for name, part in parts.items()},
         )
 
     @property
@@ -222,7 +235,7 @@ class Trainer:
 
     @functools.cached_property
     def _identity(self) -> dict[str, Any]:
-        return run_identity(self.model.config, self.sampler, self.config)
+        return run_identity(self.model.config, self.sampler, self.config, self.objective)
 
     def _begin(self) -> None:
         """Set up this attempt: a fresh start, or what the newest checkpoint says."""
@@ -268,7 +281,7 @@ class Trainer:
         def try_out() -> None:
             self.model.train()
             with self.autocast():
-                loss = self.model.loss(**next(self._micro_batches(batch)))
+                loss = self.objective(self.model, next(self._micro_batches(batch))).total
             loss.backward()
 
         reason = compile_or_explain(self.model, try_out)
@@ -293,16 +306,14 @@ class Trainer:
             )
 
     def _micro_batches(self, batch: Batch) -> Iterator[dict[str, Any]]:
-        """Arguments of `Phi.loss` for one micro-batch after another."""
+        """The arrays of one micro-batch after another, by name, as an objective takes them."""
         size = self._micro_batch_size()
         for start in range(0, len(batch.input_ids), size):
-            rows = slice(start, start + size)
-            documents = batch.document_ids[rows] if self.config.separate_documents else None
-            yield {
-                "input_ids": self._tensor(batch.input_ids[rows]),
-                "labels": self._tensor(batch.labels[rows]),
-                "document_ids": None if documents is None else self._tensor(documents),
+            tensors = {
+                field.name: self._tensor(getattr(batch, field.name)[start : start + size])
+                for field in dataclasses.fields(batch)
             }
+            yield tensors if self.config.separate_documents else {**tensors, "document_ids": None}
 
     def _micro_batch_size(self) -> int:
         config = self.config
@@ -313,8 +324,8 @@ class Trainer:
         mlp_size = self.model.config.mlp_size
         return micro_batch_rows(config.batch_size, config.sequence_length, mlp_size)
 
-    def _tensor(self, ids: NDArray[np.int64]) -> Tensor:
-        return torch.from_numpy(ids).to(self.model.device)
+    def _tensor(self, array: NDArray[np.int64 | np.float32]) -> Tensor:
+        return torch.from_numpy(array).to(self.model.device)
 
     def _learning_rate(self) -> float:
         config = self.config

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from phinery.recipe.load import show_recipe
-from phinery.recipe.schema import Grow, Recipe
+from phinery.evaluate.suites import suites_of
+from phinery.recipe.load import RecipeError, show_recipe
+from phinery.recipe.schema import HUB, Grow, Pretrain, Recipe
 from phinery.recipe.stage import Outcome, Stage, Workplace
 from phinery.recipe.stages.corpus import describe_source
 
 _SHARED = ("files.py", "recipe/stage.py")
 # How training is carried out, not what comes of it; a finished one need not be done again.
 _HOW = frozenset({"micro_batch_size", "compile", "checkpoint_every"})
+_TEACHING = frozenset({"teacher", "teacher_weight", "teacher_temperature"})
 # Where a refining is carried out; its result is the same anywhere.
 _WHERE = frozenset({"engine", "workers"})
 
@@ -156,6 +158,8 @@ def _phase(recipe: Recipe, number: int, names: list[str]) -> Stage:
     after = phases[number + 1] if number + 1 < len(phases) else None
     keep_moments = isinstance(after, Grow) and after.moments == "carried"
     longest = max(phase.sequence_length for phase in phases)
+    teacher = phase.teacher if isinstance(phase, Pretrain) else None
+    teacher_phase = teacher if teacher in names[:number] else None
 
     def make(place: Workplace) -> Outcome:
         from phinery.recipe.stages import grow, pretrain
@@ -181,14 +185,26 @@ def _phase(recipe: Recipe, number: int, names: list[str]) -> Stage:
             before=before,
             context_length=longest,
             keep_moments=keep_moments,
+            teacher_phase=teacher_phase,
         )
 
+    def outside() -> Any:
+        if isinstance(phase, Grow):
+            return _target_file(phase)
+        if teacher is None or teacher_phase is not None:
+            return None
+        from phinery.recipe.stages import pretrain
+
+        return pretrain.describe_teacher(teacher)
+
+    unused = _HOW if teacher is not None else _HOW | _TEACHING
     settings = {
-        key: value for key, value in phase.model_dump(mode="json").items() if key not in _HOW
+        key: value for key, value in phase.model_dump(mode="json").items() if key not in unused
     }
+    needed = [name for name in (before, teacher_phase) if name is not None]
     return Stage(
         names[number],
-        needs=("tokenizer", "shards", *([before] if before else [])),
+        needs=("tokenizer", "shards", *dict.fromkeys(needed)),
         settings={
             **settings,
             "seed": recipe.seed + number,
@@ -207,7 +223,7 @@ def _phase(recipe: Recipe, number: int, names: list[str]) -> Stage:
             *(["recipe/stages/grow.py"] if isinstance(phase, Grow) else []),
         ),
         make=make,
-        outside=lambda: _target_file(phase) if isinstance(phase, Grow) else None,
+        outside=outside,
         resumable=True,
         free=frozenset({"evaluations", "evaluation_tokens"}),
     )
@@ -238,9 +254,14 @@ def _evaluate(recipe: Recipe, names: list[str]) -> Stage:
         return evaluate.make(place, table, recipe.mixture, phases=phases, seed=recipe.seed)
 
     settings: dict[str, Any] = {**table.model_dump(mode="json"), "seed": recipe.seed}
+    try:
+        if table.suites:
+            suites_of(table.suites)
+    except ValueError as error:  # now, not after the training
+        raise RecipeError(f"[evaluate] suites: {error}") from error
     return Stage(
         "evaluate",
-        needs=("tokenizer", "shards", *names),
+        needs=(*(_made(recipe) if table.suites else ()), "tokenizer", "shards", *names),
         settings=settings,
         code=(
             *_SHARED,
@@ -249,11 +270,14 @@ def _evaluate(recipe: Recipe, names: list[str]) -> Stage:
             "model",
             "train",
             "infer",
+            *(["evaluate"] if table.suites else []),
             "recipe/compression.py",
             "recipe/stages/sampling.py",
             "recipe/stages/evaluate.py",
+            "recipe/stages/suites.py",
         ),
         make=make,
+        outside=lambda: None if table.items in (None, HUB) else describe_source(table.items),
     )
 
 

@@ -6,6 +6,7 @@ import math
 import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -13,15 +14,17 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from phinery.data import MixtureSampler, Sampler, TokenShards
-from phinery.files import read_json, write_json
+from phinery.files import MANIFEST, read_json, write_json
 from phinery.model import Phi, PhiConfig, preset
 from phinery.model.checkpoint import load_model, save
+from phinery.model.hub import resolve
 from phinery.recipe.schema import Mixture, Pretrain, Training, format_count
 from phinery.recipe.stage import Outcome, Progress, Workplace
 from phinery.recipe.stages.sampling import mixture_counts, sampler_of, sampler_plans
 from phinery.text import Tokenizer
 from phinery.train import (
     Callback,
+    Distillation,
     Evaluation,
     StepMetrics,
     TimeLeft,
@@ -29,6 +32,7 @@ from phinery.train import (
     Trainer,
     TrainResult,
     format_seconds,
+    load_teacher,
 )
 
 MODEL = "model"
@@ -51,17 +55,37 @@ def make(
     before: str | None,
     context_length: int,
     keep_moments: bool = False,
+    teacher_phase: str | None = None,
 ) -> Outcome:
     """Train, and leave `model/` and `metrics.jsonl`.
 
     `before` is the phase whose model this one goes on with; `context_length` is the longest
-    sequence of all phases; `keep_moments` leaves the optimiser's state for the phase after.
+    sequence of all phases; `keep_moments` leaves the optimiser's state for the phase after;
+    `teacher_phase` is the phase that the table's teacher names, if it names one.
     """
 
     def begin(tokenizer: Tokenizer) -> Phi:
         return _model(place, phase, tokenizer, seed, before, context_length)
 
-    return train(place, phase, mixture, begin, seed=seed, keep_moments=keep_moments)
+    def distillation(tokenizer: Tokenizer) -> Distillation:
+        assert phase.teacher is not None
+        source = place.of(teacher_phase) / MODEL if teacher_phase else phase.teacher
+        return Distillation(
+            load_teacher(source, tokenizer, device=_device()),
+            tokens=tokenizer.vocab_size,
+            weight=phase.teacher_weight,
+            temperature=phase.teacher_temperature,
+        )
+
+    return train(
+        place,
+        phase,
+        mixture,
+        begin,
+        seed=seed,
+        keep_moments=keep_moments,
+        distillation=distillation if phase.teacher is not None else None,
+    )
 
 
 def train(
@@ -73,10 +97,12 @@ def train(
     seed: int,
     keep_moments: bool = False,
     moments: Callable[[], Mapping[str, Tensor]] | None = None,
+    distillation: Callable[[Tokenizer], Distillation] | None = None,
 ) -> Outcome:
     """Train the model that `begin` gives, and leave `model/` and `metrics.jsonl`.
 
     `moments` are the optimiser's at the start, as a training checkpoint has them; by default none.
+    `distillation` gives the teacher to learn from as well; by default there is none.
     """
     result_path = place.directory / _RESULT
     # Written once the model is saved: a run killed after that has nothing left to train.
@@ -102,8 +128,15 @@ def train(
                 heldout, every, tokenizer=tokenizer, max_tokens=phase.evaluation_tokens
             )
             callbacks.append(evaluation)
+        objective = None if distillation is None else distillation(tokenizer)
         trainer = Trainer(
-            model, sampler, config, place.directory, callbacks, note=place.progress.note
+            model,
+            sampler,
+            config,
+            place.directory,
+            callbacks,
+            note=place.progress.note,
+            objective=objective,
         )
         if moments is not None:
             _set_moments(trainer, moments())
@@ -111,7 +144,10 @@ def train(
         if keep_moments:
             save_file(_moments_of(trainer), place.directory / MOMENTS)
         save(model.cpu(), tokenizer, place.directory / MODEL)
-        write_json(result_path, _counts(result, model, sampler, phase))
+        counts = _counts(result, model, sampler, phase)
+        if objective is not None:
+            counts["teacher"] = _teacher_counts(result, objective, phase)
+        write_json(result_path, counts)
     shutil.rmtree(place.directory / "checkpoints", ignore_errors=True)
     counts = read_json(result_path)
     loss = "NaN" if counts["loss"] is None else f"{counts['loss']:.3f}"
@@ -168,12 +204,16 @@ def _model(
     context_length: int,
 ) -> Phi:
     """The model of the phase before, or a new one, in float32 on the fastest device there is."""
-    device = "cuda" if torch.cuda.is_available() else "cpu"
+    device = _device()
     if before is not None:
         return load_model(place.of(before) / MODEL, device=device, dtype=torch.float32)
     config = _config(phase, tokenizer, context_length)
     torch.manual_seed(seed)
     return Phi(config).to(device)
+
+
+def _device() -> str:
+    return "cuda" if torch.cuda.is_available() else "cpu"
 
 
 def _config(phase: Pretrain, tokenizer: Tokenizer, context_length: int) -> PhiConfig:
@@ -212,6 +252,40 @@ def _counts(
         "dtype": result.dtype,
         "compiled": result.compiled,
     }
+
+
+def _teacher_counts(
+    result: TrainResult, objective: Distillation, phase: Training
+) -> dict[str, Any]:
+    per_token = objective.flops_per_token(phase.sequence_length)
+    return {
+        **objective.fingerprint(),
+        "parameters": objective.teacher.num_parameters(),
+        "flops": float(result.tokens * per_token),
+    }
+
+
+def describe_teacher(teacher: str) -> Any:
+    """Which model a recipe's teacher is: checksums where Phinery wrote it, the hub's commit, or
+    else names, sizes and times of its files. Raises ValueError when there is none.
+    """
+    folder = resolve(teacher)
+    if (folder / MANIFEST).is_file():
+        # Without a check of the files: their sizes are checked, and cards edited, elsewhere.
+        files = read_json(folder / MANIFEST)["files"]
+        return {name: file["sha256"] for name, file in files.items() if _decides(name)}
+    if folder.parent.name == "snapshots":
+        return [teacher, folder.name]
+    return [
+        [path.name, path.stat().st_size, path.stat().st_mtime_ns]
+        for path in sorted(folder.iterdir())
+        if _decides(path.name)
+    ]
+
+
+def _decides(name: str) -> bool:
+    """Whether a file of a model folder says what the model is; cards and the like do not."""
+    return Path(name).suffix in (".safetensors", ".json")
 
 
 class _Tell(Callback):

@@ -52,6 +52,8 @@ def _statement(random: Random, difficulty: int, values: dict[str, object]) -> tu
             (f"{other} = {other} + len({name})", f"The length of `{name}` is added to `{other}`."),
             (f"{name} = {name} * 2", f"`{name}` is written twice in a row."),
         ))  # fmt: skip
+    if value == []:  # the other statements need an element
+        return f"{name}.append({other})", f"The value of `{other}` is put at the end of `{name}`."
     if isinstance(value, list):
         return pick(random, (
             (f"{name}.append({other})", f"The value of `{other}` is put at the end of `{name}`."),
