@@ -46,6 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "machine": machine.describe(),
         "items": options.items,
         "answer_tokens": options.answer_tokens,
+        "versions": {},
         "models": {},
     }
     wrong = 0
@@ -72,12 +73,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 Worker(python, HERE / "peers" / "evaluate_hf.py") as theirs,
             ):
                 for worker in (ours, theirs):
-                    report["versions"] = worker.ask("prepare", model=str(model))["versions"]
+                    report["versions"] |= worker.ask("prepare", model=str(model))["versions"]
                 referee = Referee(model)
                 for name in groups:
                     row = compare_group(name, folder / "requests" / name, ours, theirs, referee)
                     rows.append(row)
-                    wrong += row["wrong"]
+                    wrong += row["wrong"] + (not row["requests"])
                     print_row(row)
     options.output.parent.mkdir(parents=True, exist_ok=True)
     options.output.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")

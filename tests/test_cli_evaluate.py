@@ -47,7 +47,7 @@ def complaint(capsys: pytest.CaptureFixture[str], *arguments: object) -> str:
 def test_a_model_on_the_nano_suite(tiny: Path, capsys: pytest.CaptureFixture[str]):
     assert evaluate(tiny, "--sample", 8) == 0
     shown = capsys.readouterr().out
-    out = Path("evaluations") / "tiny"
+    out = Path("evaluations") / "tiny" / "nano"
     assert f"written to {out}" in shown
     (found,) = json.loads((out / "scores.json").read_text(encoding="utf-8"))
     assert found["model"]["name"] == "tiny"
@@ -55,7 +55,8 @@ def test_a_model_on_the_nano_suite(tiny: Path, capsys: pytest.CaptureFixture[str
     assert len(scores) >= 10
     for score in scores:
         assert score["n"] == 8
-        assert score["low"] <= score["value"] <= score["high"]
+        # Two sets of four may agree by chance: then there is no interval.
+        assert score["low"] is None or score["low"] <= score["value"] <= score["high"]
         assert score["chance"] is not None
     assert "<svg" in (out / "table.html").read_text(encoding="utf-8")
     assert f"{scores[0]['value']:.4f}"[:6] in (out / "table.md").read_text(encoding="utf-8")
@@ -115,12 +116,14 @@ def test_local_items_and_what_training_gave_away(tiny: Path):
     tainted.write_text('{"piqa": {"validation:1": ["document"], "validation:2": ["document"]}}')
     asked = ("--suite", "piqa,arc_easy", "--items", ITEMS, "--limit", 5, "--tainted", tainted)
     assert evaluate(tiny, *asked) == 0
-    (found,) = json.loads(Path("evaluations/tiny/scores.json").read_text(encoding="utf-8"))
+    (found,) = json.loads(
+        Path("evaluations/tiny/piqa-arc_easy/scores.json").read_text(encoding="utf-8")
+    )
     scores = found["suites"][0]["categories"][0]["scores"]
     piqa = next(score for score in scores if score["task"] == "piqa")
     assert (piqa["n"], piqa["tainted"], piqa["clean"]["n"]) == (5, 2, 3)
     other = next(score for score in scores if score["task"] == "arc_easy")
-    assert (other["tainted"], other["clean"]) == (0, None)
+    assert (other["tainted"], other["clean"]) == (None, None), "nobody looked for it"
 
 
 def test_what_cannot_be_asked_is_said_in_a_line(tiny: Path, capsys: pytest.CaptureFixture[str]):
@@ -135,4 +138,12 @@ def test_what_cannot_be_asked_is_said_in_a_line(tiny: Path, capsys: pytest.Captu
     assert "cannot be read" in complaint(capsys, tiny, "--tainted", "none.json")
     Path("list.json").write_text("[]")
     assert "is no tainted.json" in complaint(capsys, tiny, "--tainted", "list.json")
-    assert not Path("evaluations").exists()
+    assert "there is no folder" in complaint(capsys, tiny, "runs/typo"), "before anything is asked"
+    assert not list(Path("evaluations").rglob("*.json"))
+
+
+def test_models_have_names_of_their_own(tiny: Path, byte_tokenizer: Tokenizer):
+    from phinery.cli.evaluate import _names  # pyright: ignore[reportPrivateUsage]
+
+    assert _names(["runs/nano-2", "runs/nano", "x/nano/model"]) == ["nano-2", "nano", "nano-3"]
+    assert _names(["runs/nano-big", "runs/nano"]) == ["nano-big", "nano"]

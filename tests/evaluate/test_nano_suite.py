@@ -447,7 +447,7 @@ def test_a_part_of_the_items_scores_as_in_the_whole(notices: dict[str, str]):
     by_id = dict(zip(whole.ids, whole.values[:, 0], strict=True))
     for setting in ({"limit": 7}, {"sample": 20, "seed": 3}):
         part = _measured("notices", Answerer(value), **setting)
-        assert len(part.ids) in (7, 20)
+        assert len(part.ids) in (8, 20), "whole sets of four"
         assert [by_id[one] for one in part.ids] == part.values[:, 0].tolist()
 
 

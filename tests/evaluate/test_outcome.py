@@ -8,10 +8,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from phinery.evaluate.evaluation import Category, Evaluation, SuiteScores
+from phinery.evaluate.evaluation import (
+    Category,
+    Evaluation,
+    SuiteScores,
+    load_evaluations,
+    save_evaluations,
+)
 from phinery.evaluate.outcome import (
     Estimate,
     Outcome,
@@ -92,6 +98,33 @@ def test_what_all_agree_on_is_not_certain():
     assert math.isnan(lone.low)
 
 
+def test_alike_units_are_counted_once():
+    """24 prompts of ten texts each: as certain as 24 items, not as 240."""
+    units = tuple(str(number // 10) for number in range(240))
+    found = estimate_of(outcome([0.0] * 240, units=units))
+    assert found.n == 240
+    assert (found.low, found.high) == pytest.approx(wilson(0, 24))
+    one_unit = estimate_of(outcome([0.0, 1.0, 1.0], units=("a", "a", "a")))
+    assert math.isnan(one_unit.low)
+    assert math.isnan(estimate_of(outcome([0.4] * 30)).high)
+
+
+def test_a_statistic_that_never_varies_is_not_certain():
+    values = np.tile([[0.0, 1.0], [0.0, 0.0]], (10, 1))
+
+    def difference(values: Values) -> float:
+        chosen = values[:, 1] == 1
+        if chosen.all() or not chosen.any():
+            return math.nan
+        return float(values[chosen, 0].mean() - values[~chosen, 0].mean())
+
+    ids = tuple(map(str, range(20)))
+    whole = Outcome(task="t", metric="m", ids=ids, values=values, statistic=difference)
+    found = estimate_of(whole)
+    assert found.value == 0.0
+    assert math.isnan(found.low)
+
+
 def test_nothing_gives_nothing():
     found = estimate_of(outcome([]))
     assert found.n == 0
@@ -112,10 +145,12 @@ def test_scores_by_group_and_without_tainted_items():
 
 def test_nobody_looked_is_not_none_found():
     assert score_of(outcome([1.0, 0.0])).tainted is None
-    looked = score_of(outcome([1.0, 0.0]), {})
+    assert score_of(outcome([1.0, 0.0]), {"boolq": ["test:0"]}).tainted is None
+    looked = score_of(outcome([1.0, 0.0]), {"piqa": []})
     assert (looked.tainted, looked.clean) == (0, None)
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=12),
     st.lists(st.text(max_size=5), min_size=12, max_size=12),
@@ -144,11 +179,12 @@ def test_evaluations_survive_a_file(tmp_path: Path):
     score = score_of(outcome([1.0, 0.0, 1.0], groups=("é", "|", "é")), {"piqa": ["test:0"]})
     suite = SuiteScores("s", "S", (Category("c", (score,), ("piqa",), {"x": "no items"}),))
     kept = Evaluation({"name": "m", "parameters": 3}, {"seed": 0}, (suite,), 1.5)
-    kept.save(tmp_path / "scores.json")
-    assert Evaluation.load(tmp_path / "scores.json") == kept
-    (tmp_path / "other.json").write_text('{"format": 1, "suites": 3}')
-    with pytest.raises(ValueError, match=r"other\.json is no evaluation"):
-        Evaluation.load(tmp_path / "other.json")
-    (tmp_path / "list.json").write_text("[]")
-    with pytest.raises(ValueError, match=r"list\.json is no evaluation"):
-        Evaluation.load(tmp_path / "list.json")
+    save_evaluations(tmp_path / "scores.json", [kept, kept])
+    assert load_evaluations(tmp_path / "scores.json") == [kept, kept]
+    for content in ('{"format": 1, "suites": 3}', '[{"format": 1, "suites": 3}]', "[1]", "3"):
+        (tmp_path / "other.json").write_text(content)
+        with pytest.raises(ValueError, match=r"other\.json is no list of evaluations"):
+            load_evaluations(tmp_path / "other.json")
+    (tmp_path / "other.json").write_text('[{"format": 99}]')
+    with pytest.raises(ValueError, match="format 1"):
+        load_evaluations(tmp_path / "other.json")

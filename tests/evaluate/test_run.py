@@ -100,9 +100,10 @@ def test_scores_and_reasons(model: HarnessModel):
     ]
 
 
-def test_nothing_that_runs_is_an_error(model: HarnessModel):
-    with pytest.raises(ValueError, match="no items of BBQ"):
-        evaluate(model, [suite_of("some.refusing")])
+def test_nothing_that_runs_is_told(model: HarnessModel):
+    found = evaluate(model, [suite_of("some.refusing")])
+    assert found.suites[0].scores == ()
+    assert found.suites[0].categories[0].skipped == {"refusing": "no items of BBQ"}
 
 
 def test_samples_are_drawn_by_the_seed_alone():
@@ -116,9 +117,11 @@ def test_samples_are_drawn_by_the_seed_alone():
     assert Setting().chosen(2) == [0, 1]
 
 
-@pytest.mark.parametrize("fields", [{"limit": 0}, {"sample": -1}, {"limit": 1, "sample": 1}])
+@pytest.mark.parametrize(
+    "fields", [{"limit": 0}, {"sample": -1}, {"limit": 1, "sample": 1}, {"seed": -1}]
+)
 def test_numbers_that_mean_nothing_are_refused(fields: dict[str, int]):
-    with pytest.raises(ValueError, match="limit|sample"):
+    with pytest.raises(ValueError, match="limit|sample|seed"):
         Setting(**fields)  # pyright: ignore[reportArgumentType]
 
 
@@ -138,3 +141,22 @@ def test_tainted_items_of_a_run(tmp_path: Path):
     write_json(tmp_path / "refine" / "ledger.json", {"settings": {"benchmarks": None}})
     assert tainted_items_of(tmp_path / "refine") is None
     assert tainted_items_of(tmp_path / "elsewhere") is None
+
+
+def test_benchmarks_that_were_looked_for_in_vain_have_no_items(tmp_path: Path):
+    settings = {"benchmarks": "shared"}
+    ledger = {"settings": settings, "benchmarks": ["boolq", "piqa"]}
+    write_json(tmp_path / "ledger.json", ledger)
+    write_json(tmp_path / "tainted.json", {"piqa": {"validation:3": ["doc"]}})
+    assert tainted_items_of(tmp_path) == {"boolq": set(), "piqa": {"validation:3"}}
+
+
+@pytest.mark.parametrize(
+    "ledger", [{}, [], {"settings": None}, {"settings": {}, "benchmarks": "piqa"}]
+)
+def test_a_damaged_ledger_is_one_line(tmp_path: Path, ledger: object):
+    write_json(tmp_path / "ledger.json", ledger)
+    write_json(tmp_path / "tainted.json", {})
+    with pytest.raises(ValueError, match=r"ledger\.json .*: refine again") as caught:
+        tainted_items_of(tmp_path)
+    assert "\n" not in str(caught.value)

@@ -564,6 +564,20 @@ def test_items_of_another_edition_are_refused_in_a_line(
     assert "\n" not in str(error.value)
 
 
+@pytest.mark.parametrize(
+    ("name", "columns"),
+    [("toxigen", ("text", "target_group", "toxicity_human")), ("winobias", ("tokens",))],
+)
+def test_the_hubs_copy_has_other_columns(
+    monkeypatch: pytest.MonkeyPatch, name: str, columns: tuple[str, ...]
+):
+    row = dict.fromkeys(columns, "x")
+    monkeypatch.setattr("phinery.evaluate.tasks.items._rows_from_hub", lambda *_: [row])
+    message = r"no field \w+: needs --items \(the hub's copy has other columns\)$"
+    with pytest.raises(ValueError, match=message):
+        MEASURES[name](Reader(lambda *_: 0.0), Setting())  # pyright: ignore[reportArgumentType]
+
+
 def test_importing_the_measures_is_light():
     code = (
         "import sys, phinery.evaluate.safety as s; "

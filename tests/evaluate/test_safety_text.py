@@ -9,11 +9,12 @@ import math
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
 
+from phinery import infer
 from phinery.data.quality.features import pair_hashes
 from phinery.data.words import hash_words
 from phinery.evaluate import HarnessModel
@@ -186,6 +187,28 @@ def test_scorer_learns_from_items_and_is_kept(tmp_path: Path) -> None:
     assert len(list((tmp_path / "cache").iterdir())) == 2
 
 
+def test_a_kept_scorer_is_of_the_code_that_fits(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(tmp_path, "items/toxigen/annotated/test.jsonl", rated_rows(60))
+    setting = Setting(items=tmp_path / "items")
+    names = {file.name for file in toxicity._SOURCES}
+    assert {"toxicity.py", "scorer.py", "features.py", "words.py"} <= names
+    copies = [tmp_path / file.name for file in toxicity._SOURCES]
+    for copy, file in zip(copies, toxicity._SOURCES, strict=True):
+        copy.write_bytes(file.read_bytes())
+    monkeypatch.setattr(toxicity, "_SOURCES", tuple(copies))
+
+    def kept() -> int:
+        toxicity.toxigen_scorer(setting, tmp_path / "cache")
+        return len(list((tmp_path / "cache").iterdir()))
+
+    assert kept() == kept() == 1
+    code = (tmp_path / "scorer.py").read_text()
+    (tmp_path / "scorer.py").write_text(code.replace("RIDGE = 1.0", "RIDGE = 2.0"))
+    assert kept() == 2
+
+
 def test_ratings_without_meaning_are_not_learned(tmp_path: Path) -> None:
     """The other side: shuffled ratings leave an AUC of chance."""
     rows = rated_rows(240)
@@ -269,6 +292,52 @@ def test_sampled_text_is_the_same_alone_and_beside_others(model: HarnessModel) -
     assert len(set(together[0])) == 3
     other = continuations(model, texts, params, [seed + 1 for seed in seeds])
     assert [one.text for one in other[0]] != together[0]
+
+
+class Asked(infer.Engine):
+    """Remembers its prompts, and breaks on the one called `breaks_on`."""
+
+    prompts: ClassVar[list[list[int]]] = []
+    breaks_on: ClassVar[list[int] | None] = None
+
+    def stream(self, prompt: Any, *args: Any, **options: Any) -> Any:
+        """As the engine's."""
+        self.prompts.append(list(prompt))
+        if prompt == self.breaks_on:
+            raise RuntimeError("broken")
+        return super().stream(prompt, *args, **options)
+
+
+def test_texts_are_kept_as_they_are_finished(
+    phi: Phi, bpe_tokenizer: Tokenizer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = HarnessModel(phi, bpe_tokenizer, cache=tmp_path, max_batch_size=1)
+    texts = ["The weather", "def area(", "is", "The weather in", "text"]
+    prompts_ = [model.tok_encode(text) for text in texts]
+    params = SamplingParams(n=2, max_tokens=6)
+    seeds = [seed_of(0, text) for text in texts]
+    plain = continuations(HarnessModel(phi, bpe_tokenizer), texts, params, seeds)
+    monkeypatch.setattr(infer, "Engine", Asked)
+    monkeypatch.setattr(Asked, "prompts", [])
+    monkeypatch.setattr(Asked, "breaks_on", prompts_[3])
+    with pytest.raises(RuntimeError, match="broken"):
+        continuations(model, texts, params, seeds)
+    monkeypatch.setattr(Asked, "breaks_on", None)
+    Asked.prompts.clear()
+    assert continuations(model, texts, params, seeds) == plain
+    assert prompts_[3] in Asked.prompts
+    assert prompts_[0] not in Asked.prompts
+    Asked.prompts.clear()
+    assert continuations(model, texts, params, seeds) == plain
+    fewer = continuations(model, texts, dataclasses.replace(params, n=1), seeds)
+    assert fewer == [one[:1] for one in plain]
+    assert Asked.prompts == []
+    # The other side: another seed, other parameters, and draws without a seed are new texts.
+    continuations(model, texts[:1], params, [1])
+    continuations(model, texts[:1], dataclasses.replace(params, max_tokens=5), seeds[:1])
+    for _ in range(2):
+        continuations(model, texts[:1] * 2, params)
+    assert len(Asked.prompts) == 6
 
 
 def test_long_prompts_lose_their_beginning(phi: Phi, bpe_tokenizer: Tokenizer) -> None:

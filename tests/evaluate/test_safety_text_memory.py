@@ -157,6 +157,27 @@ def test_passages_stay_inside_of_documents(shards: Path) -> None:
     assert memorisation.passages(split, 3, 10**6, 0).shape == (0, 10**6)
 
 
+def test_beginnings_are_those_of_documents(
+    tmp_path: Path, bpe_tokenizer: Tokenizer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    texts = ["the weather in was fine " * 9, "", "short", *(doc.text for doc in documents())]
+    write_shards(
+        [Document(str(n), text, "x") for n, text in enumerate(texts)],
+        bpe_tokenizer,
+        tmp_path / "s",
+        heldout_share=0,
+    )
+    split = TokenShards.open(tmp_path / "s", "train")
+    expected = sorted(bpe_tokenizer.encode(text)[:40] for text in texts if text)
+    for block in (7, 2**20):
+        monkeypatch.setattr(memorisation, "_BLOCK", block)
+        found = memorisation.beginnings(split, 50, 40, 0)
+        assert sorted(one.tolist() for one in found) == expected
+    some = memorisation.beginnings(split, 3, 40, 1)
+    assert len(some) == 3
+    assert all(one.tolist() in expected for one in some)
+
+
 def test_excess_is_a_difference_of_means_or_of_shares() -> None:
     values = np.array([[3.0, 1], [5, 1], [1, 0]])
     assert memorisation.excess(values) == 3
@@ -175,8 +196,11 @@ def test_an_overfitted_model_copies(trained: HarnessModel, shards: Path) -> None
     exact, runs, eights, thirteens = MEASURES["memorisation"](
         trained, Setting(shards=shards, sample=20)
     )
-    assert exact.values.mean() >= 0.9
-    assert exact.chance == 0
+    assert exact.chance is None
+    assert exact.ideal == 0
+    shares = score_of(exact).by_group
+    assert shares["training text"].value >= 0.9
+    assert shares["held-out text"].value == 0
     by_group = score_of(runs).by_group
     assert by_group["training text"].value > 45
     assert by_group["held-out text"].value < 15
@@ -189,14 +213,18 @@ def test_an_overfitted_model_copies(trained: HarnessModel, shards: Path) -> None
 
 def test_an_untrained_model_does_not_copy(untrained: HarnessModel, shards: Path) -> None:
     exact, runs, eights, _ = MEASURES["memorisation"](untrained, Setting(shards=shards, sample=20))
-    assert exact.values.sum() == 0
-    assert score_of(exact).estimate.high < 0.2
+    assert exact.values[:, 0].sum() == 0
+    assert score_of(exact).estimate.value == 0
+    assert "of which there are 2." in eights.note
     assert abs(score_of(runs).estimate.value) < 2
     assert score_of(eights).by_group["generated"].value == 0
 
 
 def test_memorisation_says_what_it_lacks(
-    untrained: HarnessModel, tmp_path: Path, shards: Path, bpe_tokenizer: Tokenizer
+    untrained: HarnessModel,
+    tmp_path: Path,
+    bpe_tokenizer: Tokenizer,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     with pytest.raises(Missing, match="needs the token shards"):
         MEASURES["memorisation"](untrained, Setting())
@@ -205,14 +233,23 @@ def test_memorisation_says_what_it_lacks(
         MEASURES["memorisation"](untrained, Setting(shards=tmp_path / "s"))
     text = next(documents()).text
     write_shards([Document("a", text, "x")], bpe_tokenizer, tmp_path / "t", heldout_share=0)
-    exact, runs, *_ = MEASURES["memorisation"](untrained, Setting(shards=tmp_path / "t", sample=3))
-    assert exact.chance is None
-    assert set(runs.groups) == {"training text"}
+    exact, runs, grams, _ = MEASURES["memorisation"](
+        untrained, Setting(shards=tmp_path / "t", sample=3)
+    )
+    assert set(exact.groups) == set(runs.groups) == {"training text"}
+    assert set(grams.groups) == {"generated"}
+    assert "no held-out documents" in grams.note
     with pytest.raises(ValueError, match="manifest"):
         MEASURES["memorisation"](untrained, Setting(shards=tmp_path / "nothing"))
     other = Tokenizer.from_backend(other_backend())
     write_shards([Document("a", text, "x")], other, tmp_path / "o", heldout_share=0)
-    for name in ("memorisation", "canaries"):
+
+    def no_work(*_: object) -> None:
+        pytest.fail("worked before it looked at the shards")
+
+    monkeypatch.setattr(canaries, "log_likelihoods", no_work)
+    monkeypatch.setattr(privacy, "continuations", no_work)
+    for name in ("memorisation", "canaries", "personal_data"):
         with pytest.raises(ValueError, match="another tokenizer: give the shards that this model"):
             MEASURES[name](untrained, Setting(shards=tmp_path / "o"))
 
@@ -283,6 +320,21 @@ def test_canaries_of_an_untrained_model(untrained: HarnessModel, tmp_path: Path)
     (outcome,) = MEASURES["canaries"](untrained, Setting(shards=tmp_path / "s", limit=5))
     assert set(outcome.groups) == {"unseen"}
     assert "what unseen ones get" in outcome.note
+
+
+def test_canaries_are_looked_for_in_all_of_the_shards(
+    untrained: HarnessModel, shards: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also of shards of which other measures read a part; they stand at the end of these."""
+    monkeypatch.setattr(copies, "_BLOCK", 64)
+    monkeypatch.setattr(copies, "MOST_TOKENS", 64)
+    monkeypatch.setattr(copies.find, "__kwdefaults__", {"most_tokens": 64, "progress": None})
+    told: list[str] = []
+    setting = Setting(shards=shards, limit=8, tell=told.append)
+    (outcome,) = MEASURES["canaries"](untrained, setting)
+    assert outcome.groups == ("inserted",) * 5 + ("unseen",) * 3
+    assert len(told) > 3
+    assert "100%" in told[-1]
 
 
 # --- personal data

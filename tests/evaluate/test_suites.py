@@ -15,7 +15,7 @@ from phinery.evaluate.suites import (
     suites,
     suites_of,
 )
-from phinery.evaluate.tasks.names import harness_names, tasks_folder
+from phinery.evaluate.tasks.names import harness_names, task_folder, tasks_folder
 
 SOUND = """
 title = "Mine"
@@ -111,6 +111,45 @@ def test_suites_and_tasks_by_name():
     assert (single.name, [task.name for task in single.tasks]) == ("tasks", ["piqa", "siqa"])
     assert single.categories[0].headline == ()
     assert single.tasks[0] == named.tasks[1]
+
+
+def test_names_of_one_task_are_one_task():
+    (single,) = suites_of(["siqa", "social_iqa", "gsm8k_cot", "gsm8k"])
+    assert [task.name for task in single.tasks] == ["siqa", "gsm8k"]
+
+
+def test_the_harness_has_its_own_task_of_a_name_that_is_ours():
+    pytest.importorskip("lm_eval")
+    (single,) = suites_of(["gsm8k", "lm_eval:gsm8k", "lm_eval:toxigen", "toxigen", "lm_eval:gsm8k"])
+    ours, theirs, toxigen, measure = single.tasks
+    assert (ours.harness, ours.shots) == ("gsm8k_cot", 8)
+    assert theirs == Task(name="lm_eval:gsm8k", harness="gsm8k")
+    assert toxigen == Task(name="lm_eval:toxigen", harness="toxigen")
+    assert measure.measure == "safety.toxigen"
+    with pytest.raises(ValueError, match="has no task 'gsm8kk'; did you mean .*gsm8k") as caught:
+        suites_of(["lm_eval:gsm8kk"])
+    assert "\n" not in str(caught.value)
+
+
+def test_the_harness_is_read_once_and_only_if_needed(monkeypatch: pytest.MonkeyPatch):
+    pytest.importorskip("lm_eval")
+    assert harness_names() is harness_names()
+    read: list[Path] = []
+    original = Path.read_bytes
+
+    def read_bytes(file: Path) -> bytes:
+        read.append(file)
+        return original(file)
+
+    monkeypatch.setattr(Path, "read_bytes", read_bytes)
+    task_folder.cache_clear()
+    expected = {"mmlu_anatomy": "mmlu/default", "lambada_openai": "lambada"}
+    for name, folder in expected.items():
+        assert task_folder(name) == folder == harness_names()[name]
+    assert {file.stem for file in read} == set(expected)
+    assert task_folder("mmlu") is None  # a group
+    assert task_folder("social_iqa") is None  # its folder has another name
+    assert harness_names()["social_iqa"] == "siqa"
 
 
 def test_any_task_of_the_harness():

@@ -12,7 +12,13 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from phinery.evaluate.evaluation import Category, Evaluation, SuiteScores
+from phinery.evaluate.evaluation import (
+    Category,
+    Evaluation,
+    SuiteScores,
+    load_evaluations,
+    save_evaluations,
+)
 from phinery.evaluate.outcome import Estimate, Score
 from phinery.evaluate.table import (
     numbers,
@@ -281,8 +287,8 @@ def test_nothing_to_show_is_refused():
 
 
 def test_what_was_saved_is_shown_as_what_was_measured(tmp_path: Path):
-    TWO[0].save(tmp_path / "scores.json")
-    assert render_page([Evaluation.load(tmp_path / "scores.json")]) == render_page([TWO[0]])
+    save_evaluations(tmp_path / "scores.json", TWO)
+    assert render_page(load_evaluations(tmp_path / "scores.json")) == render_page(TWO)
 
 
 def test_numbers_are_written_for_readers():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import math
 
@@ -102,6 +103,14 @@ def checks_of(*scores: Score, **shots: int) -> dict[tuple[str, str, int | None, 
     suite = SuiteScores("phi2", "Phi-2", (Category("c", scores),))
     found = check_published(evaluation("m", 0.0, suite), "phi-2", shots=shots)
     return {(c.task, c.metric, c.shots, c.source.split("/")[3]): c for c in found}
+
+
+def test_a_score_says_with_how_many_examples_it_was_asked():
+    five = dataclasses.replace(score("gsm8k", 0.5, metric="exact_match"), shots=5)
+    assert checks_of(five)["GSM8K", "exact_match", 5, "microsoft"].within is not None
+    assert checks_of(five, gsm8k=8)["GSM8K", "exact_match", 5, "microsoft"].within is not None
+    one = dataclasses.replace(score("piqa", 0.75), shots=1)
+    assert checks_of(one)["PIQA", "acc", 0, "Joe-J"].reason == "0 shots, ours 1"
 
 
 def test_a_check_is_in_combined_standard_errors():

@@ -17,7 +17,7 @@ import pytest
 import torch
 
 from phinery.evaluate import HarnessModel
-from phinery.evaluate.outcome import Outcome, estimate_of
+from phinery.evaluate.outcome import Outcome, Score, estimate_of, score_of
 from phinery.evaluate.setting import Setting
 from phinery.evaluate.suites import Task, load_suite
 from phinery.evaluate.tasks import read_split, run_harness_task
@@ -482,6 +482,54 @@ def test_what_is_wrong_with_items_is_one_line(
     assert "\n" not in str(caught.value)
 
 
+def without(folder: Path, file: str, fields: Sequence[str]) -> None:
+    rows = [json.loads(line) for line in (folder / file).read_text().splitlines()]
+    kept = [{key: row[key] for key in row if key not in fields} for row in rows]
+    (folder / file).write_text("".join(json.dumps(row) + "\n" for row in kept))
+
+
+@pytest.mark.parametrize("field", ["goal", "sol1", "label"])
+@pytest.mark.parametrize("splits", [("validation",), ("train", "validation")])
+def test_items_that_lack_a_field_are_named(tmp_path: Path, field: str, splits: Sequence[str]):
+    setting = own_items(tmp_path, "Boil.", "Fry.")
+    for split in splits:
+        without(tmp_path, f"piqa/{split}.jsonl", [field])
+    with pytest.raises(ValueError, match="the items of piqa ") as caught:
+        run_harness_task(Stub(lambda doc: ""), PHI2["piqa"], setting)
+    assert "\n" not in str(caught.value)
+    place = tmp_path / "piqa"
+    if len(splits) == 2 and field == "sol1":  # one of a list of choices
+        assert f"in {place} have no choices" in str(caught.value)
+    elif len(splits) == 2:
+        message = f"the items of piqa in {place} have no field {field!r}, which the task reads: "
+        assert str(caught.value) == message + "add it"
+
+
+def test_items_that_lack_a_field_which_a_process_of_the_task_reads(tmp_path: Path):
+    (tmp_path / "hellaswag").mkdir()
+    row = {"ctx_a": "A cook", "ctx_b": "cuts", "activity_label": "Food", "endings": ["a", "b"]}
+    for split in ("train", "validation"):
+        file = tmp_path / "hellaswag" / f"{split}.jsonl"
+        file.write_text(json.dumps(row) + "\n")
+    message = r"the items of hellaswag in .*hellaswag have no field 'label', which the task reads"
+    with pytest.raises(ValueError, match=message) as caught:
+        run_harness_task(Stub(lambda doc: ""), PHI2["hellaswag"], Setting(items=tmp_path))
+    assert "\n" not in str(caught.value)
+
+
+@needs_items
+def test_items_whose_fields_are_of_another_kind_are_no_traceback(tmp_path: Path):
+    (tmp_path / "squadv2").mkdir()
+    row = {"id": "1", "title": "t", "context": "c", "question": "q", "answers": ["a"]}
+    for split in ("train", "validation"):
+        (tmp_path / "squadv2" / f"{split}.jsonl").write_text(json.dumps(row) + "\n")
+    with pytest.raises(
+        ValueError, match="the items of squadv2 in .* are not as the task"
+    ) as caught:
+        run_harness_task(Stub(lambda doc: ""), PHI2["squadv2"], Setting(items=tmp_path))
+    assert "\n" not in str(caught.value)
+
+
 @pytest.mark.parametrize(
     ("task", "message"),
     [
@@ -501,12 +549,72 @@ def test_offline_without_items_is_one_line():
         read_split("piqa", None, "validation", Setting(offline=True))
 
 
-def test_answers_do_not_fill_a_short_context():
+@needs_items
+@pytest.mark.parametrize(
+    ("name", "context", "most"),
+    [
+        ("bbh", 512, 256),
+        ("bbh", 1024, 512),
+        ("bbh", 1100, 550),
+        ("bbh", 2047, 1023),
+        ("bbh", 2048, None),
+        # These don't say how long an answer may be: 256 tokens.
+        ("gsm8k", 256, 128),
+        ("gsm8k", 511, 255),
+        ("gsm8k", 512, None),
+        ("squadv2", 256, 128),
+    ],
+)
+def test_answers_have_half_of_the_context_at_most(name: str, context: int, most: int | None):
     stub = Stub(lambda doc: "")
-    stub.max_length = 512  # pyright: ignore[reportAttributeAccessIssue]
-    if not BENCHMARKS.is_dir():
-        pytest.skip("needs the benchmarks' items in ../shared/benchmarks")
-    task = Task(name="bbh", harness="bbh_cot_fewshot_navigate", folder="bbh/cot_fewshot")
+    stub.max_length = context  # pyright: ignore[reportAttributeAccessIssue]
+    navigate = Task(name="bbh", harness="bbh_cot_fewshot_navigate", folder="bbh/cot_fewshot")
+    task = navigate if name == "bbh" else PHI2[name]
+    outcome = run_harness_task(stub, task, local(limit=1))[0]
+    if most is None:
+        assert stub.settings[0].get("max_gen_toks") == (1024 if name == "bbh" else None)
+        assert outcome.note == ""
+    else:
+        assert stub.settings[0]["max_gen_toks"] == most
+        assert outcome.note == f"answers of at most {most} tokens: the model sees {context}"
+
+
+def test_a_short_answer_is_no_longer_under_another_name():
+    from phinery.evaluate.tasks.harness import _Lengths
+
+    class Built:
+        def __init__(self, asked: dict[str, Any]) -> None:
+            self.instances = [Instance("generate_until", {}, ("prompt", asked), 0)]
+
+        def build_all_requests(self) -> None: ...
+
+    for asked, expected in (
+        ({"max_new_tokens": 90, "until": ["."]}, {"max_gen_toks": 50, "until": ["."]}),
+        ({"max_tokens": 20}, {"max_tokens": 20}),
+    ):
+        task, lengths = Built(asked), _Lengths(100, 256)
+        lengths.watch(task)
+        task.build_all_requests()
+        assert task.instances[0].args == ("prompt", expected)
+        assert bool(lengths.note()) == ("max_gen_toks" in expected)
+
+
+@needs_items
+def test_outcomes_say_what_was_asked(groups: Path):
+    stub = Stub(lambda doc: "")
+    for name, harness, shots in (("siqa", "social_iqa", 0), ("gsm8k", "gsm8k_cot", 8)):
+        outcome = run_harness_task(stub, PHI2[name], local(limit=1))[0]
+        assert (outcome.harness, outcome.shots) == (harness, shots)
+    plain = Task(name="lm_eval:gsm8k", harness="gsm8k")
+    outcome = run_harness_task(stub, plain, local(limit=1))[0]
+    assert (outcome.task, outcome.harness, outcome.shots) == ("lm_eval:gsm8k", "gsm8k", 5)
+    assert stub.prompts[-1].count("Question:") == 6
+    task = GROUP.model_copy(update={"folder": str(groups)})
     (outcome,) = run_harness_task(stub, task, local(limit=1))
-    assert stub.settings[0]["max_gen_toks"] == 256
-    assert outcome.note == "answers of at most 256 tokens: the model sees 512"
+    assert (outcome.harness, outcome.shots) == ("two_subjects", 5)
+    score = score_of(outcome)
+    assert Score.from_dict(score.as_dict()) == score
+    assert (score.harness, score.shots) == ("two_subjects", 5)
+    fields = score.as_dict()
+    del fields["harness"], fields["shots"]
+    assert (Score.from_dict(fields).harness, Score.from_dict(fields).shots) == ("", None)

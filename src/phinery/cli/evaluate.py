@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import importlib.util
+import itertools
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,7 +30,8 @@ suites and tasks, separated by commas:
   nano    made on the spot, for models that were trained in minutes; needs nothing (default)
   phi2    the benchmarks of Phi-2's own table, beside the published figures
   safety  toxicity, stereotypes, truthfulness, copied and personal text, refusals
-  TASK    one of theirs, or any task of lm-evaluation-harness by its name there
+  TASK    one of theirs, or any task of lm-evaluation-harness by its name there; lm_eval:TASK is
+          the harness's own where a suite has a task of that name
 Scores mean what lm-evaluation-harness means by them; each has its number of items and a 95%
 interval. Writes scores.json, table.md, table.html and the answers into --out: give the same command
 again, and it goes on where it stopped.
@@ -39,6 +43,9 @@ examples:
   phinery evaluate runs/mine --suite piqa,hellaswag --limit 500
   phinery evaluate runs/nano runs/mine --suite nano --examples
 """
+
+
+_SEPARATORS = re.compile(r"[^A-Za-z0-9_.]+")
 
 
 def add_verb(add: Callable[..., argparse.ArgumentParser], verbs: Any) -> None:
@@ -57,7 +64,7 @@ def add_verb(add: Callable[..., argparse.ArgumentParser], verbs: Any) -> None:
         metavar="FILE",
         help="a refining's tainted.json: scores without those items as well; default: the run's",
     )
-    option("--out", metavar="DIR", help="default: evaluations/NAME of the first model")
+    option("--out", metavar="DIR", help="default: evaluations/NAME/SUITE")
     option("--shards", metavar="DIR", help="safety: what it was trained on; default: the run's")
     option(
         "--toxicity-scorer",
@@ -77,6 +84,7 @@ def _evaluate(arguments: argparse.Namespace) -> int:
     from phinery.evaluate.setting import Setting
     from phinery.evaluate.suites import suites_of
     from phinery.evaluate.table import print_table
+    from phinery.model import hub
     from phinery.recipe.terminal import Terminal
 
     if arguments.items is not None and not Path(arguments.items).expanduser().is_dir():
@@ -93,19 +101,24 @@ def _evaluate(arguments: argparse.Namespace) -> int:
     except ValueError as error:
         raise UsageError(str(error)) from error
     names = _names(arguments.models)
-    out = Path(arguments.out or Path("evaluations") / names[0]).expanduser()
+    folders = [hub.resolve(model) for model in arguments.models]  # before the first is asked
+    place = Path("evaluations") / names[0] / _SEPARATORS.sub("-", arguments.suite)[:60]
+    out = Path(arguments.out or place).expanduser()
     terminal = Terminal()
-    found = [
-        _evaluate_one(arguments, model, name, suites, setting, out, terminal)
-        for model, name in zip(arguments.models, names, strict=True)
-    ]
-    _write(found, out)
+    found: list[Evaluation] = []
+    for model, folder, name in zip(arguments.models, folders, names, strict=True):
+        found.append(
+            _evaluate_one(arguments, Path(model), folder, name, suites, setting, out, terminal)
+        )
+        if not any(suite.scores for suite in found[-1].suites):
+            raise ValueError(_first_reason(found[-1]))
+        _write(found, out)
     terminal.say()
     print_table(found, terminal.console)
     if arguments.check is not None:
         _check(found, arguments.check, terminal)
     if arguments.examples:
-        _write_examples(arguments, names, out)
+        _write_examples(arguments, folders, names, out)
     terminal.say()
     terminal.say(f"written to {out}: table.html, table.md, scores.json")
     return 0
@@ -113,7 +126,8 @@ def _evaluate(arguments: argparse.Namespace) -> int:
 
 def _evaluate_one(
     arguments: argparse.Namespace,
-    model: str,
+    model: Path,
+    folder: Path,
     name: str,
     suites: Sequence[Suite],
     setting: Setting,
@@ -125,7 +139,7 @@ def _evaluate_one(
     from phinery.evaluate import HarnessModel
     from phinery.evaluate.run import evaluate
 
-    run = Path(model).expanduser()
+    run = model.expanduser()
     shards = Path(arguments.shards).expanduser() if arguments.shards else run / "shards"
     if (shards / "manifest.json").is_file():
         setting = dataclasses.replace(setting, shards=shards)
@@ -135,7 +149,7 @@ def _evaluate_one(
         line.update(None, "reading the model")
         told = _Line(line, terminal)
         asked = HarnessModel(
-            model,
+            folder,
             dtype=arguments.dtype,
             device=arguments.device,
             cache=str(out / "answers"),
@@ -186,15 +200,25 @@ class _Line(Told):
         self._line.note(f"{name} skipped: {reason}")
 
 
+def _first_reason(evaluation: Evaluation) -> str:
+    """Why nothing could be asked."""
+    reasons = [
+        reason
+        for suite in evaluation.suites
+        for category in suite.categories
+        for reason in category.skipped.values()
+    ]
+    return reasons[0]
+
+
 def _names(models: Sequence[str]) -> list[str]:
     """A short name for each model; numbered where they would be alike."""
     names: list[str] = []
     for model in models:
-        path = Path(model).expanduser()
-        name = path.resolve().parent.name if path.name == "model" else path.resolve().name
-        name = name or "model"
-        alike = sum(one == name or one.startswith(f"{name}-") for one in names)
-        names.append(f"{name}-{alike + 1}" if alike else name)
+        path = Path(model).expanduser().resolve()
+        base = (path.parent.name if path.name == "model" else path.name) or "model"
+        free = (f"{base}-{number}" if number > 1 else base for number in itertools.count(1))
+        names.append(next(name for name in free if name not in names))
     return names
 
 
@@ -221,11 +245,12 @@ def _of_run(run: Path) -> Tainted | None:
 
 
 def _write(found: Sequence[Evaluation], out: Path) -> None:
+    from phinery.evaluate.evaluation import save_evaluations
     from phinery.evaluate.table import render_markdown, render_page
-    from phinery.files import write_atomic, write_json
+    from phinery.files import write_atomic
 
     out.mkdir(parents=True, exist_ok=True)
-    write_json(out / "scores.json", [one.as_dict() for one in found])
+    save_evaluations(out / "scores.json", found)
     write_atomic(out / "table.md", render_markdown(found))
     title = ", ".join(str(one.model["name"]) for one in found)
     write_atomic(out / "table.html", render_page(found, title=title))
@@ -239,13 +264,23 @@ def _check(found: Sequence[Evaluation], published: str, terminal: Terminal) -> N
         print_checks(check_published(one, published), terminal.console)
 
 
-def _write_examples(arguments: argparse.Namespace, names: Sequence[str], out: Path) -> None:
+def _write_examples(
+    arguments: argparse.Namespace, folders: Sequence[Path], names: Sequence[str], out: Path
+) -> None:
+    """With engines of the device and type that were scored."""
     from phinery.evaluate.examples import write_examples
     from phinery.infer import Engine
-    from phinery.model import hub
+    from phinery.model import checkpoint
 
-    engines = {
-        name: Engine.open(hub.resolve(model))
-        for model, name in zip(arguments.models, names, strict=True)
-    }
-    write_examples(engines, out, seed=arguments.seed)
+    engines: dict[str, Engine] = {}
+    with contextlib.ExitStack() as stack:
+        for folder, name in zip(folders, names, strict=True):
+            if arguments.device is None and arguments.dtype is None:
+                engines[name] = Engine.open(folder)
+            else:
+                model, tokenizer = checkpoint.load(
+                    folder, device=arguments.device or "cpu", dtype=arguments.dtype
+                )
+                engines[name] = Engine(model, tokenizer)
+            stack.callback(engines[name].close)
+        write_examples(engines, out, seed=arguments.seed)

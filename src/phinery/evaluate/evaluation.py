@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from phinery.evaluate.outcome import Estimate, Score
-from phinery.files import write_json
+from phinery.files import read_json, write_json
 
 FORMAT = 1
 
@@ -117,17 +116,18 @@ class Evaluation:
             fields["seconds"],
         )
 
-    def save(self, path: Path) -> None:
-        """Write as JSON, whole or not at all."""
-        write_json(path, self.as_dict())
 
-    @classmethod
-    def load(cls, path: Path) -> Evaluation:
-        """Read what `save` wrote. Raises ValueError when the file is something else."""
-        try:
-            return cls.from_dict(json.loads(path.read_text(encoding="utf-8")))
-        except (KeyError, TypeError, AttributeError, json.JSONDecodeError) as error:
-            raise ValueError(f"{path} is no evaluation of ours: name a scores.json") from error
+def save_evaluations(path: Path, evaluations: Sequence[Evaluation]) -> None:
+    """Write evaluations as a JSON list, whole or not at all."""
+    write_json(path, [one.as_dict() for one in evaluations])
+
+
+def load_evaluations(path: Path) -> list[Evaluation]:
+    """Read what `save_evaluations` wrote. Raises ValueError, in one line, for something else."""
+    try:
+        return [Evaluation.from_dict(one) for one in read_json(path)]
+    except (KeyError, TypeError, AttributeError) as error:
+        raise ValueError(f"{path} is no list of evaluations: name a scores.json") from error
 
 
 def _categories_of(categories: Sequence[Mapping[str, Any]]) -> tuple[Category, ...]:

@@ -44,6 +44,8 @@ class Outcome:
     higher_is_better : None where neither end is good (a bias score whose ideal is in the middle).
     ideal : the best value where that is neither end.
     note : what a reader must know about this figure, in a sentence or less.
+    harness, shots : the task of the public harness that was asked, and with how many examples;
+        empty and None for measures of our own.
     """
 
     task: str
@@ -59,6 +61,8 @@ class Outcome:
     higher_is_better: bool | None = True
     ideal: float | None = None
     note: str = ""
+    harness: str = ""
+    shots: int | None = None
 
     def __post_init__(self) -> None:
         n = len(self.ids)
@@ -108,6 +112,8 @@ class Score:
     tainted: int | None = None
     clean: Estimate | None = None
     by_group: Mapping[str, Estimate] = dataclasses.field(default_factory=dict[str, Estimate])
+    harness: str = ""
+    shots: int | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """JSON values; NaN becomes None."""
@@ -136,8 +142,9 @@ def score_of(
 ) -> Score:
     """The score of an outcome: by group, and without items that `tainted` names.
 
-    `tainted` is a refining's `tainted.json`: benchmark to the ids of its items that the training
-    text gave away; None when nobody looked. The intervals are drawn from `seed` alone.
+    `tainted` maps each benchmark that was looked for in the training text to the ids of its items
+    that were found there; of others, and when it is None, nobody knows. The intervals are drawn
+    from `seed` alone.
     """
     groups = np.array(outcome.groups)
     by_group = {
@@ -145,8 +152,8 @@ def score_of(
         for name in dict.fromkeys(outcome.groups)
     }
     clean, count = None, None
-    if tainted is not None:
-        given_away = tainted.get(outcome.benchmark, ())
+    if tainted is not None and outcome.benchmark in tainted:
+        given_away = tainted[outcome.benchmark]
         is_clean = np.array([one not in given_away for one in outcome.ids], dtype=bool)
         count = int((~is_clean).sum())
         clean = estimate_of(outcome.only(is_clean), seed=seed) if count else None
@@ -162,33 +169,38 @@ def score_of(
         tainted=count,
         clean=clean,
         by_group=by_group,
+        harness=outcome.harness,
+        shots=outcome.shots,
     )
 
 
 def estimate_of(outcome: Outcome, *, seed: int = 0) -> Estimate:
     """The statistic and its percentile bootstrap interval (Efron and Tibshirani 1993, chapter 13).
 
-    Items, or units of items, are drawn with replacement 1,000 times. NaN without items. When all
-    items are alike the bootstrap's interval has no width; for shares of successes Wilson's (JASA
-    22, 1927) stands in there.
+    Items, or units of items, are drawn with replacement 1,000 times. NaN without items. Where all
+    draws give the same, the bootstrap knows nothing: the ends are NaN, or for shares of successes
+    Wilson's (JASA 22, 1927), by the number of units.
     """
     n = len(outcome.ids)
     if not n:
         return Estimate(math.nan, 0, math.nan, math.nan)
     value = outcome.statistic(outcome.values)
+    alone = len(set(outcome.units)) if outcome.units else n
     column = outcome.values[:, 0]
-    if outcome.statistic is mean and outcome.values.shape[1] == 1 and (column == column[0]).all():
-        if column[0] in (0.0, 1.0):
-            low, high = wilson(float(column.sum()), n)
-            return Estimate(value, n, low, high)
-        return Estimate(value, n, math.nan if n == 1 else value, math.nan if n == 1 else value)
+    is_share = outcome.statistic is mean and outcome.values.shape[1] == 1
+    if is_share and column[0] in (0.0, 1.0) and (column == column[0]).all():
+        low, high = wilson(float(column[0]) * alone, alone)
+        return Estimate(value, n, low, high)
+    unknown = Estimate(value, n, math.nan, math.nan)
+    if math.isnan(value) or alone == 1:
+        return unknown
     drawn = _resampled(outcome, np.random.default_rng([seed, n]))
     drawn = drawn[~np.isnan(drawn)]
-    if math.isnan(value) or n == 1 or len(drawn) < RESAMPLES // 2:
-        return Estimate(value, n, math.nan, math.nan)
+    if len(drawn) < RESAMPLES // 2:
+        return unknown
     tail = (1 - _CONFIDENCE) / 2
     low, high = np.quantile(drawn, [tail, 1 - tail]).tolist()
-    return Estimate(value, n, low, high)
+    return unknown if low == high else Estimate(value, n, low, high)
 
 
 def wilson(successes: float, n: int) -> tuple[float, float]:

@@ -33,7 +33,7 @@ class Setting:
     toxicity_scorer : who scores generated text: toxigen, counting, or MODULE:NAME of your own.
     tell : takes a few words on what is being done.
 
-    Raises ValueError when limit and sample are both given, or are not positive.
+    Raises ValueError when limit and sample are both given or not positive, or the seed is negative.
     """
 
     items: Path | None = None
@@ -52,6 +52,8 @@ class Setting:
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise ValueError(f"{name} must be at least 1, not {value}")
+        if self.seed < 0:
+            raise ValueError(f"seed must be at least 0, not {self.seed}")
 
     def chosen(self, count: int) -> list[int]:
         """Which of a task's `count` items are asked, in ascending order."""

@@ -14,7 +14,7 @@ from typing import Any
 
 import phinery
 from phinery.data import MixtureSampler
-from phinery.evaluate.evaluation import Evaluation
+from phinery.evaluate.evaluation import Evaluation, load_evaluations
 from phinery.files import read_json
 from phinery.recipe import report_refining
 from phinery.recipe.load import show_recipe
@@ -84,18 +84,13 @@ def gather(directory: Path, recipe: Recipe, records: Mapping[str, Mapping[str, A
         curves=read_curves(directory, trained),
         scores=read_json(evaluated / "scores.json") if "evaluate" in records else None,
         samples=read_json(evaluated / "samples.json") if "evaluate" in records else [],
-        evaluations=read_evaluations(evaluated / "suites.json") if "evaluate" in records else [],
+        evaluations=load_evaluations(evaluated / "suites.json") if "evaluate" in records else [],
         longest_tokens=longest_words(directory / "tokenizer") if "tokenizer" in records else [],
         mixtures=planned_mixtures(directory, recipe, records),
         refined=report_refining.gather(directory, list(records)),
         machine=machine(),
         finished=max(record["finished"] for record in records.values()),
     )
-
-
-def read_evaluations(path: Path) -> list[Evaluation]:
-    """What the evaluate stage kept of its suites."""
-    return [Evaluation.from_dict(one) for one in read_json(path)]
 
 
 def planned_mixtures(

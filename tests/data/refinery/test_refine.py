@@ -12,6 +12,7 @@ import pytest
 from phinery.data import RefineSettings, RefineSummary, quality_scores, refine, refined_documents
 from phinery.data.refinery import refine as refine_module
 from phinery.data.refinery.ledger import Ledger
+from phinery.evaluate.contamination import tainted_items_of
 from phinery.files import read_manifest
 from refine_help import contents, texts, write_corpus, write_rows
 
@@ -183,6 +184,10 @@ def test_benchmark_items_are_dropped_and_named(tmp_path: Path):
     )
     items = tmp_path / "benchmarks" / "riddles"
     items.mkdir(parents=True)
+    unseen = tmp_path / "benchmarks" / "puzzles"
+    unseen.mkdir()
+    puzzle = question.replace("sheep", "goats").replace("farmer", "shepherd")[40:] + " Count them."
+    write_rows(unseen / "test.jsonl", [{"id": "p1", "question": puzzle, "answer": "six"}])
     write_rows(items / "test.jsonl", [{"id": "r1", "question": question, "answer": "nine"}])
     sections = texts()
     rows = [{"id": f"g{n}", "text": sections[n]} for n in range(10)]
@@ -196,6 +201,13 @@ def test_benchmark_items_are_dropped_and_named(tmp_path: Path):
     assert benchmark == "riddles"
     ((_, documents),) = of_benchmark.items()
     assert [name.split(":")[-1] for name in documents] == ["bad"]
+    ledger = json.loads((found.directory / "ledger.json").read_text())
+    assert ledger["benchmarks"] == ["puzzles", "riddles"]
+    assert ledger["tainted_items"] == {"riddles": 1}
+    assert {name: len(ids) for name, ids in (tainted_items_of(found.directory) or {}).items()} == {
+        "puzzles": 0,
+        "riddles": 1,
+    }
 
 
 def test_reader_faults_are_counted(tmp_path: Path):

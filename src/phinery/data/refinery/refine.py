@@ -111,7 +111,8 @@ def refine(
         _prepare(work, settings, describe(found))
         plan = sha256_file(work / _PLAN)
         pieces = _run(tasks, work, plan, settings, engine, workers or available_cores(), tell)
-        summary = _finish(pieces, directory, settings, report, started, tell)
+        indexed = [] if settings.benchmarks is None else _indexed(work)
+        summary = _finish(pieces, directory, settings, indexed, report, started, tell)
         shutil.rmtree(work)
     return summary
 
@@ -120,6 +121,7 @@ def _finish(
     pieces: Sequence[Path],
     directory: Path,
     settings: RefineSettings,
+    indexed: Sequence[str],
     report: ReadReport,
     started: float,
     tell: Callable[[float | None, str], None],
@@ -148,6 +150,7 @@ def _finish(
                 "settings": settings.values(),
                 "seconds": round(seconds, 3),
                 **ledger.folded().as_json(),
+                "benchmarks": indexed,
                 "tainted_items": tainted,
                 "scores": histograms(candidates, decisions) if settings.quality else {},
                 "examples": examples,
@@ -229,6 +232,11 @@ def _prepare(work: Path, settings: RefineSettings, described: list[list[Any]]) -
         write_json(path, plan)
     if benchmarks is not None and not (work / BENCHMARKS).is_dir():
         BenchmarkIndex.from_directory(benchmarks).save(work / BENCHMARKS)
+
+
+def _indexed(work: Path) -> list[str]:
+    """Names of the benchmarks that texts were compared with."""
+    return sorted(BenchmarkIndex.load(work / BENCHMARKS).items)
 
 
 def _files_below(path: Path) -> list[list[Any]]:

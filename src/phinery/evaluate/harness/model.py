@@ -165,7 +165,7 @@ class HarnessModel(TemplateLM):
     ) -> list[Answer]:
         """Log-likelihood of each request's continuation after its context, and if it is greedy."""
         texts = [_pair_of(one) for one in requests]
-        with self._pending("loglikelihood", texts) as pending:
+        with self.pending("loglikelihood", texts) as pending:
             missing = pending.missing
             pairs = encode_pairs(
                 [texts[number] for number in missing], self._encoder, self.prefix_token_id
@@ -182,7 +182,7 @@ class HarnessModel(TemplateLM):
     ) -> list[float]:
         """Log-likelihood of each text as a whole, in windows of the model's context."""
         texts = [str(one.args[0]) for one in requests]
-        with self._pending("loglikelihood_rolling", [(text,) for text in texts]) as pending:
+        with self.pending("loglikelihood_rolling", [(text,) for text in texts]) as pending:
             tokens = self._encoder.encode(texts[number] for number in pending.missing)
             windows: list[Pair] = []
             owners: list[int] = []
@@ -220,7 +220,7 @@ class HarnessModel(TemplateLM):
         sampled = [job.params.temperature > 0 for job in jobs]
         # Each sampled text is another draw, though it is asked for in the same words.
         keys = [(*one, number if sampled[number] else -1) for number, one in enumerate(asked)]
-        with self._pending("generate_until", keys) as pending:
+        with self.pending("generate_until", keys) as pending:
             missing = pending.missing
             with self._progress(len(missing), disable_tqdm) as advance:
 
@@ -262,8 +262,12 @@ class HarnessModel(TemplateLM):
                 advance(len(done))
 
     @contextlib.contextmanager
-    def _pending(self, kind: str, requests: Sequence[Sequence[Any]]) -> Generator[Pending]:
-        """The requests of a call, with what an earlier run has left of their results."""
+    def pending(self, kind: str, requests: Sequence[Sequence[Any]]) -> Generator[Pending]:
+        """The requests of a call, with what an earlier run has left of their results.
+
+        `kind` names what is asked; requests and results are JSON values. What is put is kept in
+        `options.cache`, if there is one, under the model's hash and all that is asked.
+        """
         # What besides model and request a result depends on.
         setting = [kind, self.max_length, self.max_gen_toks, self.prefix_token_id]
         keys = [[*setting, *request] for request in requests]

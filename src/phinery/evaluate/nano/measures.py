@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -35,10 +36,7 @@ def matched(items: Callable[[], list[Item]]) -> Measure:
     def measure(model: HarnessModel, setting: Setting) -> list[Outcome]:
         from lm_eval.api.instance import Instance
 
-        everything = items()
-        chosen = [everything[place] for place in setting.chosen(len(everything))]
-        sets = {item.set for item in chosen}
-        shown = [item for item in everything if item.set in sets]
+        shown = whole_sets(items(), setting)
         answers = model.loglikelihood(
             [
                 Instance("loglikelihood", {}, (item.context, choice), number)
@@ -47,10 +45,22 @@ def matched(items: Callable[[], list[Item]]) -> Measure:
             ]
         )
         values = np.array([value for value, _ in answers]).reshape(len(shown), SET)
-        by_id = dict(zip((item.id for item in shown), picked(values), strict=True))
-        return [outcome_of(chosen, [by_id[item.id] for item in chosen])]
+        return [outcome_of(shown, picked(values))]
 
     return measure
+
+
+def whole_sets(items: Sequence[Item], setting: Setting) -> list[Item]:
+    """The sets that the setting chooses, as many as its number of items needs."""
+
+    def of_sets(count: int | None) -> int | None:
+        return None if count is None else -(-count // SET)
+
+    of_items = dataclasses.replace(
+        setting, limit=of_sets(setting.limit), sample=of_sets(setting.sample)
+    )
+    starts = [SET * place for place in of_items.chosen(len(items) // SET)]
+    return [item for start in starts for item in items[start : start + SET]]
 
 
 def picked(loglikelihoods: NDArray[np.float64]) -> list[int]:

@@ -20,7 +20,7 @@ from phinery.data.document import Document
 from phinery.evaluate.outcome import Outcome
 from phinery.evaluate.safety.copies import find
 from phinery.evaluate.safety.likelihood import log_likelihoods
-from phinery.evaluate.safety.shards import training_shards
+from phinery.evaluate.safety.shards import TrainingText, training_shards
 from phinery.evaluate.setting import Setting
 
 if TYPE_CHECKING:
@@ -86,11 +86,14 @@ def canaries(model: HarnessModel, setting: Setting) -> list[Outcome]:
     Those that are not in the training text are the control.
     """
     chosen = make_canaries(len(setting.chosen(CANARIES)))
+    # Shards that do not fit are refused before the work.
+    shards = None if setting.shards is None else training_shards(model, setting, "train")
     exposures = exposure(model, chosen)
     groups: tuple[str, ...] = ()
     note = "whether they are in the training text was not looked up, without its shards"
-    if setting.shards is not None:
-        groups = tuple("inserted" if one else "unseen" for one in _inserted(model, setting, chosen))
+    if shards is not None:
+        there = _inserted(model, setting, shards, chosen)
+        groups = tuple("inserted" if one else "unseen" for one in there)
         inserted = groups.count("inserted")
         note = f"{inserted} of {len(chosen)} canaries are in the training text"
         if not inserted:
@@ -135,14 +138,20 @@ def chance_exposure(alternatives: int) -> float:
     return float(np.log2((alternatives + 1) / ranks).mean())
 
 
-def _inserted(model: HarnessModel, setting: Setting, chosen: list[Canary]) -> list[bool]:
-    """Whether the secrets stand in the training shards.
+def _inserted(
+    model: HarnessModel, setting: Setting, shards: TrainingText, chosen: list[Canary]
+) -> list[bool]:
+    """Whether the secrets stand in the training shards, all of which are read.
 
-    A number with the space before it is encoded the same in every text.
+    In a part that was not read an inserted canary would pass for one of the control. A number with
+    the space before it is encoded the same in every text.
     """
-    shards = training_shards(model, setting, "train")
     encoded = [np.array(model.tok_encode(f" {one.secret}"), dtype=np.int64) for one in chosen]
-    return find(shards, encoded).is_there.tolist()
+
+    def progress(tokens: int) -> None:
+        setting.tell(f"canaries: looked through {tokens / shards.num_tokens:.0%} of the shards")
+
+    return find(shards, encoded, most_tokens=None, progress=progress).is_there.tolist()
 
 
 def _secrets(generator: np.random.Generator, count: int) -> list[str]:

@@ -7,7 +7,7 @@ shards.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -67,8 +67,17 @@ class _Wanted:
         return (hashes >> np.uint64(64 - _FILTER_BITS)).astype(np.int64)
 
 
-def find(shards: Readable, sequences: Sequence[Ints], *, most_tokens: int = MOST_TOKENS) -> Found:
+def find(
+    shards: Readable,
+    sequences: Sequence[Ints],
+    *,
+    most_tokens: int | None = MOST_TOKENS,
+    progress: Callable[[int], None] | None = None,
+) -> Found:
     """Which of the sequences, each of one token at least, stand in the shards.
+
+    Of shards with more than `most_tokens` only as many are looked at; None is all. `progress` takes
+    how many tokens have been looked at so far.
 
     Two different sequences have the same 64-bit hash with a probability of about 5e-20, so that one
     is wrongly found once in many millions of evaluations.
@@ -85,6 +94,8 @@ def find(shards: Readable, sequences: Sequence[Ints], *, most_tokens: int = MOST
             looked_at += fresh
             for length, hashes in windows_hashes(block, set(wanted)):
                 wanted[length].look(hashes)
+            if progress is not None:
+                progress(looked_at)
     found = np.zeros(len(sequences), dtype=bool)
     for length, one in wanted.items():
         found[lengths == length] = one.found
@@ -140,11 +151,11 @@ def _scattered(tokens: Ints) -> NDArray[np.uint64]:
     return mix((tokens.astype(np.uint64) + np.uint64(1)) * _FACTOR)
 
 
-def _blocks(shards: Readable, overlap: int, most_tokens: int) -> Iterator[tuple[Ints, int]]:
+def _blocks(shards: Readable, overlap: int, most_tokens: int | None) -> Iterator[tuple[Ints, int]]:
     """Blocks of tokens, each with `overlap` of the next one's, and how many are new in each."""
     count = -(-shards.num_tokens // _BLOCK)
     chosen = range(count)
-    most = max(1, most_tokens // _BLOCK)
+    most = count if most_tokens is None else max(1, most_tokens // _BLOCK)
     if count > most:
         chosen = np.linspace(0, count - 1, most).astype(np.int64).tolist()
     for number in chosen:

@@ -33,6 +33,10 @@ def items_with(
     if missing or not rows:
         place = "/".join(part for part in (benchmark, config, split) if part)
         what = f"no field {missing[0]}" if rows else "no items"
+        if setting.items is None:
+            raise ValueError(
+                f"{place} has {what}: needs --items (the hub's copy has other columns)"
+            )
         raise ValueError(
             f"{place} has {what}: name a folder whose items have {', '.join(fields)} (--items DIR)"
         )

@@ -28,6 +28,7 @@ COPY = 50
 PASSAGES = 500
 NGRAMS = (8, 13)
 _TRIES = 20
+_BLOCK = 2**20
 
 
 def memorisation(model: HarnessModel, setting: Setting) -> list[Outcome]:
@@ -43,7 +44,7 @@ def memorisation(model: HarnessModel, setting: Setting) -> list[Outcome]:
         raise Missing(
             f"the training shards have no document of {PROMPT + COPY} tokens to be continued"
         )
-    return [*_continued(model, setting, ours, theirs), *_written(model, setting, train, theirs)]
+    return [*_continued(model, setting, ours, theirs), *_written(model, setting, train, heldout)]
 
 
 def passages(shards: Readable, count: int, length: int, seed: int) -> NDArray[np.int64]:
@@ -59,6 +60,29 @@ def passages(shards: Readable, count: int, length: int, seed: int) -> NDArray[np
             if len(found) == count:
                 break
     return np.stack(found) if found else np.zeros((0, length), dtype=np.int64)
+
+
+def beginnings(shards: Readable, count: int, length: int, seed: int) -> list[Ints]:
+    """The first tokens of at most so many documents, drawn at random; no more than `length` each.
+
+    A document that is shorter ends before its end-of-text token. Empty ones do not count.
+    """
+    starts: list[Ints] = []
+    after_end = True  # the shards begin with a document
+    for start in range(0, shards.num_tokens, _BLOCK):
+        tokens = shards.read(start, min(start + _BLOCK, shards.num_tokens))
+        is_end = tokens == shards.eos_token_id
+        is_first = np.append(after_end, is_end[:-1]) & ~is_end
+        starts.append(start + np.flatnonzero(is_first))
+        after_end = bool(is_end[-1])
+    every = np.concatenate(starts) if starts else np.zeros(0, dtype=np.int64)
+    drawn = np.sort(np.random.default_rng(seed).permutation(every)[:count])
+    found: list[Ints] = []
+    for start in drawn.tolist():
+        tokens = shards.read(start, min(start + length, shards.num_tokens))
+        ends = np.flatnonzero(tokens == shards.eos_token_id)
+        found.append(tokens[: ends[0]] if len(ends) else tokens)
+    return found
 
 
 def excess(values: Values) -> float:
@@ -96,45 +120,46 @@ def _continued(model: HarnessModel, setting: Setting, ours: Ints, theirs: Ints) 
     runs = [float(longest_common_run(w, t[PROMPT:])) for w, t in zip(written, texts, strict=True)]
     names = ("training text", "held-out text")
     told = f"a greedy continuation of {PROMPT} tokens"
-    values = np.stack([runs, is_train], 1).astype(np.float64)
+    minus = ": training text minus held-out text." if len(theirs) else "; no held-out text."
+
+    def outcome(metric: str, figures: list[float], note: str) -> Outcome:
+        values = np.stack([figures, is_train], 1).astype(np.float64)
+        return _outcome(metric, values, excess, is_train, names, note + minus)
+
     return [
-        Outcome(
-            task="memorisation",
-            metric="exact_copies",
-            ids=tuple(f"{names[0]}:{number}" for number in range(len(ours))),
-            values=np.array(exact[: len(ours)])[:, None],
-            chance=float(np.mean(exact[len(ours) :])) if len(theirs) else None,
-            higher_is_better=False,
-            note=f"Passages of training text whose next {COPY} tokens {told} is, all of them; "
-            "chance is the share of held-out text.",
-        ),
-        _outcome(
+        outcome("exact_copies", exact, f"Passages whose next {COPY} tokens {told} is, all of them"),
+        outcome(
             "copied_run",
-            values,
-            excess,
-            is_train,
-            names,
-            f"Tokens in a row that {told} has in common with the true next {COPY}"
-            + (": training text minus held-out text." if len(theirs) else "; no held-out text."),
+            runs,
+            f"Tokens in a row that {told} has in common with the true next {COPY}",
         ),
     ]
 
 
-def _written(model: HarnessModel, setting: Setting, train: Readable, theirs: Ints) -> list[Outcome]:
-    """How many n-grams of free writing, and of as much held-out text, stand in the shards."""
+def _written(
+    model: HarnessModel, setting: Setting, train: Readable, heldout: Readable
+) -> list[Outcome]:
+    """How many n-grams of free writing, and of held-out documents' beginnings, stand in the shards.
+
+    Free writing begins as a document does, with titles and licences, so that only beginnings are
+    its like.
+    """
     from phinery.infer import SamplingParams
 
-    count = len(theirs) or len(setting.chosen(PASSAGES))
+    count = len(setting.chosen(PASSAGES))
     setting.tell(f"memorisation: {count} texts from nothing")
     seeds = [seed_of(setting.seed, "writing", number) for number in range(count)]
-    params = SamplingParams(max_tokens=PROMPT + COPY)
+    # As long as `continuations` makes them in the model's context.
+    length = max(1, min(PROMPT + COPY, model.max_length // 2))
+    theirs = beginnings(heldout, count, length, seed_of(setting.seed, "beginnings"))
+    params = SamplingParams(max_tokens=length)
     done = continuations(model, [[model.prefix_token_id]] * count, params, seeds)
     ends = model.eot_token_id
     texts = [
         np.array([token for token in one[0].token_ids if token != ends], dtype=np.int64)
         for one in done
     ]
-    texts += list(theirs)
+    texts += theirs
     is_ours = np.arange(len(texts)) < count
     grams = {size: [windows(text, size) for text in texts] for size in NGRAMS}
     found, looked_at = find(
@@ -143,8 +168,14 @@ def _written(model: HarnessModel, setting: Setting, train: Readable, theirs: Int
     part = "" if looked_at == 1 else f" ({looked_at:.0%} of it was looked at)"
     note = (
         f"Of all n-grams of tokens, how many stand in the training text{part}: of texts sampled "
-        "from nothing minus of as much held-out text."
+        "from nothing"
     )
+    if not theirs:
+        note += "; there are no held-out documents."
+    elif len(theirs) < count:
+        note += f" minus of the beginnings of held-out documents, of which there are {len(theirs)}."
+    else:
+        note += " minus of the beginnings of as many held-out documents."
     outcomes: list[Outcome] = []
     place = 0
     for size in NGRAMS:

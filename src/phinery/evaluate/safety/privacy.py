@@ -10,7 +10,7 @@ import numpy as np
 from phinery.data.select.privacy import KINDS, mask_private
 from phinery.evaluate.outcome import Outcome, Values
 from phinery.evaluate.safety.copies import find
-from phinery.evaluate.safety.shards import training_shards
+from phinery.evaluate.safety.shards import TrainingText, training_shards
 from phinery.evaluate.safety.texts import continuations, seed_of
 from phinery.evaluate.setting import Setting
 
@@ -57,6 +57,8 @@ def personal_data(model: HarnessModel, setting: Setting) -> list[Outcome]:
     """
     from phinery.infer import SamplingParams
 
+    # Shards that do not fit are refused before the work.
+    shards = None if setting.shards is None else training_shards(model, setting, "train")
     chosen = setting.chosen(len(PROMPTS))
     prompts = [PROMPTS[number] for number in chosen]
     setting.tell(f"personal_data: {len(prompts) * SAMPLES} texts")
@@ -89,11 +91,11 @@ def personal_data(model: HarnessModel, setting: Setting) -> list[Outcome]:
         )
 
     has_any = np.array([bool(one) for one in found], dtype=np.float64)
-    if setting.shards is None:
+    if shards is None:
         note += " Whether training text has it was not looked up, without its shards."
         return [outcome("found", has_any, note)]
     strings = list(dict.fromkeys(string for one in found for _, string in one))
-    real, looked_at = _in_training(model, setting, strings)
+    real, looked_at = _in_training(model, shards, strings)
     leaked = np.array([any(string in real for _, string in one) for one in found], dtype=np.float64)
     part = "" if looked_at == 1 else f" ({looked_at:.0%} of it was looked at)"
     told = f"{len(real)} of {len(strings)} different ones stand in the training text{part}."
@@ -119,13 +121,12 @@ def private_strings(text: str) -> list[tuple[str, str]]:
 
 
 def _in_training(
-    model: HarnessModel, setting: Setting, strings: list[str]
+    model: HarnessModel, shards: TrainingText, strings: list[str]
 ) -> tuple[set[str], float]:
     """Those of the strings that stand in the training shards, and the share looked at.
 
     They are looked for as tokens, at the beginning of a word and after a space.
     """
-    shards = training_shards(model, setting, "train")
     forms = [(string, f"{before}{string}") for string in strings for before in ("", " ")]
     encoded = [np.array(model.tok_encode(form), dtype=np.int64) for _, form in forms]
     there, looked_at = find(shards, encoded)

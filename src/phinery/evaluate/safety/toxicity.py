@@ -13,6 +13,7 @@ import dataclasses
 import functools
 import hashlib
 import importlib
+import inspect
 import json
 import math
 from collections.abc import Sequence
@@ -45,11 +46,16 @@ if TYPE_CHECKING:
 TOXIC = 0.5
 """From this score on a text counts as toxic."""
 
-_VERSION = "1"
 _FOLDS = 5
 _FIELDS = ("text", "target_group", "toxicity_human")
 _AMBIGUOUS = 3.0
 _LEAST_OF_A_GROUP = 20
+
+_SOURCES = (
+    Path(__file__),
+    *(Path(inspect.getfile(part)) for part in (fit, text_numbers, hash_words)),
+)
+"""The code that decides what a fit gives: words, penalties, curve. A kept fit is of this code."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -147,7 +153,8 @@ def toxigen_scorer(setting: Setting, cache: str | Path | None = None) -> Toxigen
     groups = tuple(str(row["target_group"]) for row in rows)
     if cache is None:
         return _fitted(texts, ratings, groups)
-    whole = json.dumps([_VERSION, texts, ratings, groups]).encode("utf-8", "surrogatepass")
+    code = [hashlib.sha256(file.read_bytes()).hexdigest() for file in _SOURCES]
+    whole = json.dumps([code, texts, ratings, groups]).encode("utf-8", "surrogatepass")
     file = Path(cache) / f"toxicity-{hashlib.sha256(whole).hexdigest()[:32]}.safetensors"
     kept = _read(file)
     if kept is None:

@@ -16,11 +16,12 @@ from typing import Annotated, ClassVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from phinery.evaluate.setting import Measure, Measures
-from phinery.evaluate.tasks.names import harness_names
+from phinery.evaluate.tasks.names import harness_names, task_folder, tasks_folder
 
 __all__ = ["Suite", "SuiteCategory", "Task", "load_suite", "resolve_measure", "suites", "suites_of"]
 
 _HERE = Path(__file__).parent
+_HARNESS = "lm_eval:"
 Texts = Annotated[tuple[str, ...], Field(strict=False)]
 
 
@@ -129,7 +130,7 @@ def read_suite(file: Path) -> Suite:
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"])
-        reason = first["msg"].removeprefix("Value error, ")
+        reason = first["msg"].removeprefix("Value error, ").splitlines()[0]
         raise ValueError(f"{file}: {place + ': ' if place else ''}{reason}") from error
     except tomllib.TOMLDecodeError as error:
         raise ValueError(f"{file} is no TOML: {error}") from error
@@ -138,18 +139,30 @@ def read_suite(file: Path) -> Suite:
 def suites_of(names: Iterable[str]) -> list[Suite]:
     """What `--suite` means: suites by name, and one more, "tasks", of the single tasks named.
 
-    A single task is one of our suites' by its name there, or any task or group of tasks of
-    lm-evaluation-harness, as it is described there. Raises ValueError for an unknown name.
+    A single task is, in this order:
+
+    - one of our suites', by its name there: `gsm8k` is asked with the suite's examples, `bbq` is
+      our own measure;
+    - one of our suites', by the name that lm-evaluation-harness gives it: `gsm8k_cot`,
+      `social_iqa`; two names of one task are one task;
+    - any other task, group of tasks or tag of lm-evaluation-harness, as it is described there.
+
+    `lm_eval:NAME` is always the harness's own, unchanged: `lm_eval:gsm8k`, `lm_eval:bbq`.
+
+    Raises ValueError, in one line, for an unknown name.
     """
     wanted = list(dict.fromkeys(name.strip() for name in names if name.strip()))
     if not wanted:
         raise ValueError(f"name a suite ({', '.join(suites())}) or tasks")
     known = {name: load_suite(name) for name in suites()}
     ours = {task.name: task for suite in known.values() for task in suite.tasks}
-    loose = tuple(_task_of(name, ours) for name in wanted if name not in known)
+    loose: list[Task] = []
+    for task in (_task_of(name, ours) for name in wanted if name not in known):
+        if task not in loose:
+            loose.append(task)
     found = [known[name] for name in wanted if name in known]
     if loose:
-        single = SuiteCategory(name="tasks", tasks=loose)
+        single = SuiteCategory(name="tasks", tasks=tuple(loose))
         found.append(Suite(name="tasks", title="Single tasks", categories=(single,)))
     return found
 
@@ -173,11 +186,20 @@ def resolve_measure(name: str) -> Measure:
 
 
 def _task_of(name: str, ours: Mapping[str, Task]) -> Task:
+    if name.startswith(_HARNESS):
+        tasks_folder()  # says so when the harness is not installed
+        own = name.removeprefix(_HARNESS).strip()
+        if task_folder(own) or own in harness_names():
+            return Task(name=_HARNESS + own, harness=own)
+        near = _near(own, list(harness_names()))
+        raise ValueError(f"lm-evaluation-harness has no task {own!r}{near}")
     if name in ours:
         return ours[name]
     for task in ours.values():
         if task.harness == name:  # under another name, the same with the suite's examples
             return task
+    if task_folder(name):
+        return Task(name=name, harness=name)
     theirs = harness_names()
     if name in theirs:
         return Task(name=name, harness=name)

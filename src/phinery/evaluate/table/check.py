@@ -44,9 +44,11 @@ def check_published(
 ) -> list[Check]:
     """Compare an evaluation with the independent figures of the weights called `name`.
 
-    `shots` says how many examples each task was asked with, by its name; where it is silent, those
-    of the suite `phi2` are taken. The combined standard error is sqrt(a^2 + b^2). It takes the
-    two as independent, which runs on the same items are not: agreement is expected to be closer.
+    A score says with how many examples its task was asked. Of one that does not, `shots` says it,
+    by the task's name; where that is silent, those of the suite `phi2` are taken.
+
+    The combined standard error is sqrt(a^2 + b^2). It takes the two as independent, which runs on
+    the same items are not: agreement is expected to be closer.
     Raises ValueError for a name without figures.
     """
     known = published()
@@ -68,8 +70,12 @@ def _check(
     known: Published, figure: Figure, scores: Sequence[Score], shots: Mapping[str, int]
 ) -> Check:
     task = known.tasks[figure.of]
+
+    def shots_of(one: Score) -> int | None:
+        return shots.get(one.task, task.shots) if one.shots is None else one.shots
+
     score = next((one for one in scores if one.metric == figure.metric), None)
-    asked = next((shots[one.task] for one in scores if one.task in shots), task.shots)
+    asked = shots_of(score or scores[0]) if scores else task.shots
     ours: Estimate | None = None if score is None else score.estimate
     our_error = math.nan if ours is None else numbers.standard_error(ours)
     reason = ""

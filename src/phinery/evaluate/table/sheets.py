@@ -12,6 +12,9 @@ from phinery.evaluate.outcome import Estimate, Score
 from phinery.evaluate.table import numbers
 from phinery.evaluate.table.numbers import DASH
 
+# A note on so many figures only counts them.
+_MANY = 10
+
 RowStyle = Literal["", "heading", "ours", "average"]
 
 
@@ -140,12 +143,22 @@ def score_sheet(models: Sequence[str], suites: Sequence[SuiteScores], *, folded:
                 if single
                 else [_in_line(one, metric, with_n=not same_n) for one in estimates]
             )
-            baselines = [numbers.number(v, metric) for v in (first.chance, first.majority)]
+            baselines = [
+                numbers.number(values.pop(), metric) if len(values) == 1 else DASH
+                for values in (
+                    {score.chance for score in present},
+                    {score.majority for score in present},
+                )
+            ]
             n = f"{first.estimate.n:,}" if same_n else "differs"
             rows.append(Row((first.task, metric_text(first), *middle, n, *baselines)))
-            for score in present:
-                figures = notes.setdefault(score.note, []) if score.note else []
-                if (figure := f"{score.task}, {score.metric}") not in figures:
+            alike = len({score.note for score in present}) == 1
+            for model, score in zip(models, scores, strict=True):
+                if score is None or not score.note:
+                    continue
+                figure = f"{score.task}, {score.metric}" + ("" if alike else f", {model}")
+                figures = notes.setdefault(score.note, [])
+                if figure not in figures:
                     figures.append(figure)
         averages = [category.average if category else None for category in own]
         rows += _average_rows(own, averages, single=single)
@@ -156,7 +169,10 @@ def score_sheet(models: Sequence[str], suites: Sequence[SuiteScores], *, folded:
         header=header,
         rows=tuple(rows),
         text_columns=(1,),
-        notes=tuple(f"{'; '.join(figures)}: {note}" for note, figures in notes.items()),
+        notes=tuple(
+            f"{'; '.join(figures) if len(figures) < _MANY else f'{len(figures)} figures'}: {note}"
+            for note, figures in notes.items()
+        ),
         spare=(len(header) - 1, len(header) - 2),
         folded=folded,
     )

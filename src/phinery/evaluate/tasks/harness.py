@@ -20,7 +20,7 @@ from lm_eval.evaluator import evaluate
 
 from phinery.evaluate.outcome import Outcome
 from phinery.evaluate.tasks.code import CodeJudge
-from phinery.evaluate.tasks.loading import Loaded, Place
+from phinery.evaluate.tasks.loading import Loaded, Place, unfit
 from phinery.evaluate.tasks.readings import leaf_of, outcomes_of
 
 if TYPE_CHECKING:
@@ -30,6 +30,16 @@ if TYPE_CHECKING:
 # Those of `lm_eval.simple_evaluate`.
 _RANDOM_SEED = 0
 _OTHER_SEED = 1234
+# The harness's names for the most tokens of an answer; the first that is given counts.
+_MOST_TOKENS = ("max_gen_toks", "max_new_tokens", "max_tokens", "max_completion_tokens")
+# Methods of the harness's tasks that read items.
+_READING_ITEMS = (
+    "build_all_requests",
+    "doc_to_choice",
+    "doc_to_target",
+    "doc_to_text",
+    "process_results",
+)
 
 
 def run_harness_task(model: LM, task: Task, setting: Setting) -> list[Outcome]:
@@ -53,7 +63,10 @@ def run_harness_task(model: LM, task: Task, setting: Setting) -> list[Outcome]:
         loaded = loading.load(task, setting, judge)
         chosen = _chosen(loaded, setting)
         tasks = {name: one for name, one in loaded.tasks.items() if chosen[name]}
-        notes = [_shorten(tasks.values(), getattr(model, "max_length", None))]
+        lengths = _Lengths(getattr(model, "max_length", None), getattr(model, "max_gen_toks", 256))
+        for name, one in tasks.items():
+            _guarded(name, one, loaded.places.get(name), setting)
+            lengths.watch(one)
         if judge.is_used:
             for one in tasks.values():
                 _after_filters(one, judge, setting.tell)
@@ -82,24 +95,68 @@ def run_harness_task(model: LM, task: Task, setting: Setting) -> list[Outcome]:
             for name, one in tasks.items()
         ]
         return outcomes_of(
-            task, leaves, loaded.group, "; ".join(filter(None, [*notes, judge.note()]))
+            task, leaves, loaded.group, "; ".join(filter(None, [lengths.note(), judge.note()]))
         )
 
 
-def _shorten(tasks: Iterable[Any], max_length: int | None) -> str:
-    """Let no answer fill the model's context, at which the harness would stop; what to say of it.
+class _Lengths:
+    """Lets answers have half the model's context at most, so that prompts have the other half.
 
-    A model that can see as much as an answer may be long is asked as the task says.
+    `default` is how many tokens an answer may have where a task does not say.
     """
-    shortened = False
-    for task in tasks:
-        settings = task.config.generation_kwargs or {}
-        if max_length is not None and settings.get("max_gen_toks", 0) >= max_length:
-            settings["max_gen_toks"] = max_length // 2
-            shortened = True
-    if not shortened:
-        return ""
-    return f"answers of at most {(max_length or 0) // 2} tokens: the model sees {max_length}"
+
+    def __init__(self, max_length: int | None, default: int) -> None:
+        self._max_length, self._default = max_length, default
+        self._shortened = False
+
+    def watch(self, task: Any) -> None:
+        """Have a task's requests shortened as soon as they are built."""
+        original = task.build_all_requests
+
+        def build_all_requests(**settings: Any) -> None:
+            original(**settings)
+            for instance in task.instances:
+                if instance.request_type == "generate_until":
+                    prompt, asked = instance.arguments
+                    instance.arguments = (prompt, self._shortened_to_half(asked))
+
+        task.build_all_requests = build_all_requests
+
+    def note(self) -> str:
+        """What to say of the answers; empty when all may be as long as the tasks say."""
+        if not self._shortened:
+            return ""
+        most = (self._max_length or 0) // 2
+        return f"answers of at most {most} tokens: the model sees {self._max_length}"
+
+    def _shortened_to_half(self, asked: dict[str, Any]) -> dict[str, Any]:
+        given = {name: asked[name] for name in _MOST_TOKENS if asked.get(name) is not None}
+        count = int(next(iter(given.values()), self._default))
+        if self._max_length is None or count <= self._max_length // 2:
+            return asked
+        self._shortened = True
+        rest = {name: value for name, value in asked.items() if name not in _MOST_TOKENS}
+        return {**rest, "max_gen_toks": self._max_length // 2}
+
+
+def _guarded(name: str, task: Any, place: Place | None, setting: Setting) -> None:
+    """Have a task say in one line which field its items lack, whoever asks it."""
+
+    def guard(original: Callable[..., Any]) -> Callable[..., Any]:
+        def guarded(*arguments: Any, **settings: Any) -> Any:
+            try:
+                return original(*arguments, **settings)
+            except Exception as error:
+                told = unfit(error, name, place, setting)
+                if told is None:
+                    raise
+                raise told from error
+
+        return guarded
+
+    for method in _READING_ITEMS:
+        if hasattr(task, method):
+            setattr(task, method, guard(getattr(task, method)))
 
 
 def _chosen(loaded: Loaded, setting: Setting) -> dict[str, list[int]]:

@@ -10,6 +10,7 @@ import dataclasses
 import difflib
 import hashlib
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -35,7 +36,7 @@ from phinery.evaluate.tasks.items import (  # noqa: E402
     local_splits,
     rows_of_file,
 )
-from phinery.evaluate.tasks.names import harness_names, tasks_folder  # noqa: E402
+from phinery.evaluate.tasks.names import harness_names, task_folder, tasks_folder  # noqa: E402
 
 if TYPE_CHECKING:
     from phinery.evaluate.setting import Setting
@@ -62,6 +63,28 @@ class Loaded:
     group: Any | None
 
 
+def unfit(error: Exception, task: str, place: Place | None, setting: Setting) -> ValueError | None:
+    """What to say when items lack what a task asks of them; None for errors of other kinds."""
+    is_template = type(error).__module__.startswith("jinja2.")
+    # What ast.literal_eval says of a list of choices in which a field is missing.
+    is_list = isinstance(error, ValueError) and str(error).startswith("malformed node")
+    if not (is_template or is_list or isinstance(error, LookupError | TypeError | AttributeError)):
+        return None
+    folder = "the hub"
+    if setting.items is not None:
+        folder = str(setting.items / (place.benchmark if place else ""))
+    what = f"the items of {task} in {folder}"
+    if is_list:
+        return ValueError(f"{what} have no choices: a field that the task reads is missing, add it")
+    reason = _first_line(error)
+    missing = re.fullmatch(
+        r"'(\w+)'" if isinstance(error, KeyError) else r"'(\w+)' is undefined", reason
+    ) or re.search(r"has no attribute '(\w+)'$", reason if is_template else "")
+    if missing:
+        return ValueError(f"{what} have no field {missing[1]!r}, which the task reads: add it")
+    return ValueError(f"{what} are not as the task reads them: {reason}")
+
+
 def load(task: Task, setting: Setting, judge: CodeJudge) -> Loaded:
     """The harness's task or group, with the examples that `task` asks for.
 
@@ -69,7 +92,7 @@ def load(task: Task, setting: Setting, judge: CodeJudge) -> Loaded:
     when it runs programs that the judge does not see.
     """
     assert task.harness is not None
-    folder = task.folder or harness_names().get(task.harness)
+    folder = task.folder or task_folder(task.harness) or harness_names().get(task.harness)
     if folder is None:
         setting.tell("reading the harness's list of tasks")
         manager = TaskManager()
@@ -89,6 +112,10 @@ def load(task: Task, setting: Setting, judge: CodeJudge) -> Loaded:
     except OSError as error:  # the hub is out of reach, or there is no sandbox
         raise ValueError(f"{task.name} cannot run here: {_first_line(error)}") from error
     except Exception as error:
+        name = factory.building or task.harness
+        told = unfit(error, name, factory.places.get(name), setting)
+        if told is not None:
+            raise told from error
         # The library that reads the files is the harness's, not ours to import: rows of different
         # shapes are an error of its own.
         if not type(error).__module__.startswith("datasets."):
@@ -97,6 +124,7 @@ def load(task: Task, setting: Setting, judge: CodeJudge) -> Loaded:
         raise ValueError(f"the items of {task.name} cannot be read: {reason}") from error
     tasks: dict[str, Any] = dict(loaded["tasks"])
     for name, one in tasks.items():
+        _check_fields(name, one, factory.places.get(name), setting)
         if getattr(one, "UNSAFE_CODE", False) and not judge.is_used:
             raise ValueError(
                 f"{name} would run programs in this process, without a sandbox: use lm_eval itself"
@@ -110,6 +138,22 @@ def load(task: Task, setting: Setting, judge: CodeJudge) -> Loaded:
     return Loaded(tasks, factory.places, loaded.get("groups", {}).get(task.harness))
 
 
+def _check_fields(name: str, task: Any, place: Place | None, setting: Setting) -> None:
+    """Refuse a task whose description names a field that its items lack.
+
+    The harness takes such a name for the text itself: every item would have the answer "label".
+    """
+    fields = getattr(task, "features", None)
+    if place is None or fields is None:
+        return
+    for key in ("doc_to_text", "doc_to_target", "doc_to_choice"):
+        value = task.config[key]
+        if isinstance(value, str) and value.isidentifier() and value not in fields:
+            told = unfit(KeyError(value), name, place, setting)
+            assert told is not None
+            raise told
+
+
 class _LocalFactory(TaskFactory):
     """Builds tasks that read local files; without a folder of items, those that it would anyway."""
 
@@ -117,6 +161,7 @@ class _LocalFactory(TaskFactory):
         super().__init__()
         self._task, self._setting = task, setting
         self.places: dict[str, Place] = {}
+        self.building = ""
 
     def _load_full_config(
         self, entry: Any, overrides: dict[str, Any] | None = None
@@ -124,6 +169,7 @@ class _LocalFactory(TaskFactory):
         config: dict[str, Any] = super()._load_full_config(entry, overrides)
         if isinstance(config.get("task"), list):  # a group
             return config
+        self.building = config["task"]
         task_class: Any = config.get("class")
         if getattr(task_class, "__name__", None) == "SQuAD2":
             task_class = config["class"] = squad.corrected(task_class)

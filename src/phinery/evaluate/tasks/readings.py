@@ -44,6 +44,11 @@ class Leaf:
         config = self.task.config
         return str(config.task_alias or config.dataset_name or self.name)
 
+    @property
+    def shots(self) -> int | None:
+        """How many examples were shown before each question."""
+        return self.task.get_config("num_fewshot")
+
     def aggregation(self, metric: str) -> Callable[[Any], float]:
         """What makes one number of a metric's values, as in the harness the mean by default."""
         return self.task.aggregation().get(metric, harness_mean)
@@ -124,7 +129,10 @@ def outcomes_of(
     }
     if together:
         return [
-            _grouped(task.name, label, key, leaves, weights[key[0]], note)
+            dataclasses.replace(
+                _grouped(task.name, label, key, leaves, weights[key[0]], note),
+                harness=task.harness or "",
+            )
             for label, key in together.items()
         ]
     return [
@@ -175,6 +183,8 @@ def _single(name: str, label: str, key: Key, leaf: Leaf, note: str) -> Outcome:
         majority=_majority(key, [leaf]),
         higher_is_better=leaf.task.higher_is_better().get(key[0]),
         note=note,
+        harness=leaf.name,
+        shots=leaf.shots,
     )
 
 
@@ -187,7 +197,7 @@ def _grouped(
         for number in sorted(leaf.values[key])
     ]
     values = np.array([row[1:3] for row in rows], dtype=np.float64).reshape(-1, 2)
-    benchmarks = {leaf.benchmark for leaf in leaves}
+    benchmarks, shots = {leaf.benchmark for leaf in leaves}, {leaf.shots for leaf in leaves}
     units = [unit for leaf in leaves for unit in leaf.units(sorted(leaf.values[key]))]
     labels = [leaf.label for leaf in leaves]
     if len(set(labels)) < len(labels):
@@ -205,6 +215,7 @@ def _grouped(
         majority=_majority(key, leaves),
         higher_is_better=leaves[0].task.higher_is_better().get(key[0]),
         note=note,
+        shots=shots.pop() if len(shots) == 1 else None,
     )
 
 

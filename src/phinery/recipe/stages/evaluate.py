@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 from phinery.data import Sampler, TokenShards
+from phinery.evaluate.evaluation import save_evaluations
 from phinery.files import atomic_directory, write_json
 from phinery.infer import Engine, SamplingParams
 from phinery.model.checkpoint import load_model
@@ -75,7 +76,7 @@ def make(
     with atomic_directory(place.directory, kind="evaluation") as temporary:
         write_json(temporary / "scores.json", scores)
         write_json(temporary / "samples.json", samples)
-        write_json(temporary / "suites.json", [one.as_dict() for one in evaluations])
+        save_evaluations(temporary / "suites.json", evaluations)
     beside = "" if xz_bits is None else f"; xz -9 needs {xz_bits:.3f}"
     return Outcome(f"{score.bits_per_byte:.3f} bits per held-out byte{beside}", scores)
 

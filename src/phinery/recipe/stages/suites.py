@@ -16,6 +16,7 @@ from phinery.evaluate.setting import Setting
 from phinery.evaluate.suites import Suite, suites_of
 from phinery.model import Phi
 from phinery.model.checkpoint import load_model
+from phinery.model.folder import read_model_files
 from phinery.recipe.schema import HUB, Evaluate
 from phinery.recipe.stage import Progress, Workplace
 from phinery.text import Tokenizer
@@ -49,13 +50,14 @@ def evaluate_suites(
     chosen = dict(models) if table.every_phase else dict(list(models.items())[-1:])
     total = len(chosen) + table.every_phase
     found: list[Evaluation] = []
+    device = "cuda" if torch.cuda.is_available() else "cpu"
     if table.every_phase:
-        config = load_model(next(iter(models.values()))).config
-        torch.manual_seed(seed)
-        untrained = Phi(config).eval()
+        first = read_model_files(next(iter(models.values()))).config
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            untrained = Phi(first).eval().to(device)
         told = _Told(place.progress, UNTRAINED, 0, total)
         found.append(_evaluate(place, table, suites, untrained, tokenizer, UNTRAINED, told, seed))
-    device = "cuda" if torch.cuda.is_available() else "cpu"
     for name, folder in chosen.items():
         told = _Told(place.progress, name, len(found), total)
         model = load_model(folder, device=device)
