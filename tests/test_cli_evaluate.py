@@ -59,7 +59,7 @@ def test_a_model_on_the_nano_suite(tiny: Path, capsys: pytest.CaptureFixture[str
         assert score["low"] is None or score["low"] <= score["value"] <= score["high"]
         assert score["chance"] is not None
     assert "<svg" in (out / "table.html").read_text(encoding="utf-8")
-    assert f"{scores[0]['value']:.4f}"[:6] in (out / "table.md").read_text(encoding="utf-8")
+    assert f"{100 * scores[0]['value']:.1f}%" in (out / "table.md").read_text(encoding="utf-8")
 
 
 def test_the_same_command_again_asks_nothing(

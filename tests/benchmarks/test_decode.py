@@ -14,7 +14,8 @@ from phinery.model import PhiConfig, preset
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 if not BENCHMARKS.is_dir():
     pytest.skip("the benchmarks are not there", allow_module_level=True)
-sys.path[:0] = [str(BENCHMARKS), str(BENCHMARKS / "peers")]
+# At the end: benchmarks/evaluate.py is not the library of that name.
+sys.path += [str(BENCHMARKS), str(BENCHMARKS / "peers")]
 
 from decode import parse, read_report, write  # noqa: E402
 from decode_cell import Entry, Measure, Plan, _check_agreement  # noqa: E402

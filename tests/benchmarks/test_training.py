@@ -13,7 +13,8 @@ from phinery.model import PhiConfig
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 if not BENCHMARKS.is_dir():
     pytest.skip("the benchmarks are not there", allow_module_level=True)
-sys.path.insert(0, str(BENCHMARKS))
+# At the end: benchmarks/evaluate.py is not the library of that name.
+sys.path.append(str(BENCHMARKS))
 
 from machine import cpu_seconds  # noqa: E402
 from peers.training_shape import Shape  # noqa: E402

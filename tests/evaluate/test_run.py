@@ -11,9 +11,10 @@ import pytest
 from phinery.evaluate import HarnessModel, suites
 from phinery.evaluate.contamination import tainted_items_of
 from phinery.evaluate.outcome import Outcome, Score
-from phinery.evaluate.run import Told, evaluate
+from phinery.evaluate.run import evaluate
 from phinery.evaluate.setting import Measure, Setting
 from phinery.evaluate.suites import Suite, SuiteCategory, Task
+from phinery.evaluate.told import Told
 from phinery.files import write_json
 from phinery.model import Phi
 from phinery.text import Tokenizer

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from phinery.cli.errors import UsageError
-from phinery.evaluate.run import Told
+from phinery.evaluate.told import Told
 
 if TYPE_CHECKING:
     from phinery.evaluate.evaluation import Evaluation

@@ -9,25 +9,13 @@ from typing import TYPE_CHECKING
 from phinery.evaluate.evaluation import Category, Evaluation, SuiteScores
 from phinery.evaluate.outcome import Score, score_of
 from phinery.evaluate.setting import Setting
+from phinery.evaluate.told import Told
 
 if TYPE_CHECKING:
     from phinery.evaluate.harness import HarnessModel
     from phinery.evaluate.suites import Suite, Task
 
 Tainted = Mapping[str, Collection[str]]
-
-
-class Told:
-    """Hears how an evaluation goes. Does nothing; for those who want to know, to be overridden."""
-
-    def task(self, number: int, count: int, name: str) -> None:
-        """A task begins, `number` of `count` from 0."""
-
-    def scored(self, scores: Sequence[Score]) -> None:
-        """A task is over."""
-
-    def skipped(self, name: str, reason: str) -> None:
-        """A task could not run."""
 
 
 def evaluate(

@@ -23,6 +23,9 @@ from phinery.infer.backend import Span, cache_pages
 from phinery.model.attention import attend
 from phinery.model.decoder import Phi, PhiBlock, rotary_angles
 
+# How many pages more than its texts need a group's keys and values have room for.
+_SPARE_PAGES = 4
+
 
 @dataclasses.dataclass(frozen=True)
 class _Chunk:
@@ -44,13 +47,40 @@ class _Group:
 
     rows : int64 (m,), which of the step's tokens; shared : as `_Chunk.before`, of the pages that
     all have in common; own : the same of each text's other pages, padded to the longest; hidden :
-    boolean (m, 1, positions), True after a text's end.
+    boolean (m, 1, positions), True after a text's end; ends : int64 (m,), the own position of the
+    token of this step; gathered : what earlier steps laid out, empty where this one has to.
     """
 
     rows: Tensor
     shared: Tensor
     own: Tensor
     hidden: Tensor
+    ends: Tensor
+    gathered: _Gathered
+
+
+class _Gathered:
+    """A group's keys and values, laid out side by side, and kept from step to step.
+
+    shared : (layers, heads, positions, head_dim) of the pages that all texts have in common; own :
+    (layers, m, heads, room, head_dim) of each text's other pages. While the same texts go on by
+    one token each, only that token's keys and values are put in.
+    """
+
+    def __init__(self, identity: bytes, starts: NDArray[np.int64]) -> None:
+        self.identity = identity
+        self.starts = starts
+        self.shared: list[tuple[Tensor, Tensor]] = []
+        self.own: list[tuple[Tensor, Tensor]] = []
+
+    def goes_on(self, identity: bytes, starts: NDArray[np.int64], room: int) -> bool:
+        """Whether these are the same texts, one token further, and there is room for it."""
+        return (
+            identity == self.identity
+            and len(self.own) > 0
+            and room <= self.own[0][0].shape[2]
+            and bool((starts == self.starts + 1).all())
+        )
 
 
 class SharingBackend:
@@ -79,6 +109,8 @@ class SharingBackend:
         )
         self._keys = self._storage(0)
         self._values = self._storage(0)
+        # By the first page of a group's texts, of the last step only.
+        self._gathered: dict[int, _Gathered] = {}
 
     def load_adapter(self, directory: str | Path) -> int:
         """Refuse: an evaluated model has its adapters merged."""
@@ -86,6 +118,7 @@ class SharingBackend:
 
     def close(self) -> None:
         """Free the cache."""
+        self._gathered = {}
         self._keys = self._storage(0)
         self._values = self._storage(0)
 
@@ -125,7 +158,7 @@ class SharingBackend:
                 for chunk in chunks:
                     mixed[chunk.rows] = self._of_chunk(number, chunk, query, key, value)
                 for group in groups:
-                    mixed[group.rows] = self._of_group(number, group, query[group.rows])
+                    mixed[group.rows] = self._of_group(number, group, query, key, value)
                 mixed = mixed.flatten(1)
                 if number == len(model.model.layers) - 1:
                     mixed, normed, hidden = mixed[rows], normed[rows], hidden[rows]
@@ -187,10 +220,12 @@ class SharingBackend:
                 alike.setdefault(int(span.pages[0]), []).append(number)
             else:
                 chunks.append(self._chunk(span, int(firsts[number])))
-        return chunks, [
-            self._group([spans[number] for number in numbers], firsts[numbers])
-            for numbers in alike.values()
-        ]
+        groups = {
+            page: self._group(page, [spans[number] for number in numbers], firsts[numbers])
+            for page, numbers in alike.items()
+        }
+        self._gathered = {page: group.gathered for page, group in groups.items()}
+        return chunks, list(groups.values())
 
     def _chunk(self, span: Span, first: int) -> _Chunk:
         count = len(span.tokens)
@@ -201,7 +236,7 @@ class SharingBackend:
             mask = torch.from_numpy(visible).to(self.model.device)
         return _Chunk(slice(first, first + count), self._heads_of(pages), span.start, mask)
 
-    def _group(self, spans: Sequence[Span], rows: NDArray[np.int64]) -> _Group:
+    def _group(self, page: int, spans: Sequence[Span], rows: NDArray[np.int64]) -> _Group:
         size = self.page_size
         full = min(span.start for span in spans) // size
         tables = np.stack([span.pages[:full] for span in spans]).astype(np.int64)
@@ -216,12 +251,28 @@ class SharingBackend:
                 for span, count in zip(spans, used, strict=True)
             ]
         ).astype(np.int64)
-        hidden = np.arange(own.shape[1] * size) >= lengths[:, None]
+        # Pages of its own tell texts apart, and what all share tells groups apart.
+        identity = tables[0, :shared].tobytes() + own[:, 0].tobytes()
+        starts = np.array([span.start for span in spans])
+        room = int(used.max()) * size
+        gathered = self._gathered.get(page)
+        if gathered is not None and gathered.goes_on(identity, starts, room):
+            gathered.starts = starts
+            room = gathered.own[0][0].shape[2]
+        else:
+            gathered = _Gathered(identity, starts)
+            # Room for some pages more, so that a text's next page is no reason to begin anew.
+            spare = np.repeat(own[:, -1:], _SPARE_PAGES, axis=1)
+            own = np.concatenate([own, spare], axis=1)
+            room += _SPARE_PAGES * size
+        hidden = np.arange(room) >= lengths[:, None]
         return _Group(
             self._tensor(rows),
             self._heads_of(tables[0, :shared]),
             self._heads_of(own),
             torch.from_numpy(hidden[:, None]).to(self.model.device),
+            self._tensor(lengths - 1),
+            gathered,
         )
 
     def _of_chunk(
@@ -241,14 +292,32 @@ class SharingBackend:
             )
         return attend(queries, keys, values, chunk.mask)[0].transpose(0, 1)
 
-    def _of_group(self, layer: int, group: _Group, query: Tensor) -> Tensor:
+    def _gather(
+        self, layer: int, group: _Group, key: Tensor, value: Tensor, exact: torch.dtype
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Keys and values of what all share, and of what each text has besides."""
+        gathered = group.gathered
+        if layer == len(gathered.own):
+            stored = self._keys, self._values
+            keys, values = (self._read(one, layer, group.shared).to(exact) for one in stored)
+            own_keys, own_values = (self._read(one, layer, group.own).to(exact) for one in stored)
+            gathered.shared.append((keys, values))
+            gathered.own.append((own_keys, own_values))
+        else:
+            texts = torch.arange(len(group.rows), device=key.device)
+            for kept, new in zip(gathered.own[layer], (key, value), strict=True):
+                kept[texts, :, group.ends] = new[group.rows].to(exact)
+        return *gathered.shared[layer], *gathered.own[layer]
+
+    def _of_group(
+        self, layer: int, group: _Group, query: Tensor, key: Tensor, value: Tensor
+    ) -> Tensor:
         """The weighted mean over both parts, whose weights are normalised together."""
+        query = query[group.rows]
         # As `attend`: Phi-2's scores overflow float16.
         exact = torch.float32 if query.dtype == torch.float16 else query.dtype
-        shared_keys, shared_values, own_keys, own_values = (
-            self._read(stored, layer, places).to(exact)
-            for places in (group.shared, group.own)
-            for stored in (self._keys, self._values)
+        shared_keys, shared_values, own_keys, own_values = self._gather(
+            layer, group, key, value, exact
         )
         scaled = query.to(exact) / math.sqrt(query.shape[-1])  # (m, heads, head_dim)
         together = torch.matmul(scaled.transpose(0, 1), shared_keys.transpose(1, 2))

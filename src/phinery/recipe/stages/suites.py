@@ -11,9 +11,10 @@ import torch
 from phinery.evaluate.contamination import tainted_items_of
 from phinery.evaluate.evaluation import Evaluation
 from phinery.evaluate.outcome import Score
-from phinery.evaluate.run import Told, evaluate
+from phinery.evaluate.run import evaluate
 from phinery.evaluate.setting import Setting
 from phinery.evaluate.suites import Suite, suites_of
+from phinery.evaluate.told import Told
 from phinery.model import Phi
 from phinery.model.checkpoint import load_model
 from phinery.model.folder import read_model_files
