@@ -348,3 +348,35 @@ def test_nobody_having_looked_for_tainted_items_is_not_none_tainted():
 
     assert titles(None) == ["Scores"]
     assert titles(0) == ["Scores", "Without items that the training text gave away"]
+
+
+def test_what_differs_between_models_is_not_shown_as_one():
+    def model(name: str, chance: float, note: str) -> Evaluation:
+        scores = (
+            score("copies", 0.5, chance=chance, note=note),
+            score("piqa", 0.5, chance=0.5, note="the same for all"),
+        )
+        suite = SuiteScores("s", "S", (Category("c", scores),))
+        return Evaluation({"name": name}, {"items": "none"}, (suite,), 1.0)
+
+    two = [model("before", 0.1, "three texts"), model("after", 0.2, "four texts")]
+    (sheet, *_) = views(two)[0].sheets
+    by_task = {row.cells[0]: row.cells for row in sheet.rows if len(row.cells) > 1}
+    assert by_task["copies"][-2] == "–"
+    assert by_task["piqa"][-2] == "50.0%"
+    assert sheet.notes == (
+        "copies, acc, before: three texts",
+        "copies, acc, after: four texts",
+        "piqa, acc: the same for all",
+    )
+    many = Evaluation(
+        {"name": "m"},
+        {},
+        (
+            SuiteScores(
+                "s", "S", (Category("c", tuple(score(f"t{n}", 0.5, note="x") for n in range(12))),)
+            ),
+        ),
+        1.0,
+    )
+    assert views([many])[0].sheets[0].notes == ("12 figures: x",)

@@ -14,6 +14,7 @@ import pytest
 
 from phinery.data.synthesis.procedural.functions import TOPICS
 from phinery.data.synthesis.procedural.item import Item, Topic
+from phinery.data.synthesis.procedural.programs import snippets
 from phinery.data.synthesis.procedural.programs.frame import results_of, run_source
 from phinery.data.synthesis.procedural.programs.makers import ALGORITHM_MAKERS, NUMBER_MAKERS
 from phinery.data.synthesis.procedural.programs.more_makers import STRUCTURE_MAKERS, TEXT_MAKERS
@@ -143,3 +144,10 @@ def test_choices_hold_the_answer_once_and_writing_is_repeatable(topic: Topic) ->
         assert "\0" not in item.text
         assert "{x}" not in item.text
         assert "{r}" not in item.text
+
+
+def test_a_list_that_became_empty_is_no_reason_to_stop():
+    for seed in range(200):
+        values: dict[str, object] = {"items": [], "count": 3}
+        line, _ = snippets._statement(Random(seed), 2, values)  # pyright: ignore[reportPrivateUsage]
+        run_source(f"items, count = [], 3\n{line}\n")
