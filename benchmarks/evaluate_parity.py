@@ -133,7 +133,11 @@ class Referee:
         if isinstance(ours, str):
             one, other = (self._tokenizer.encode(text) for text in (ours, theirs))
             same = next(
-                (place for place, pair in enumerate(zip(one, other)) if pair[0] != pair[1]),  # noqa: B905
+                (
+                    place
+                    for place, (mine, reference) in enumerate(zip(one, other, strict=False))
+                    if mine != reference
+                ),
                 min(len(one), len(other)),
             )
             ids = [*self._tokenizer.encode(context), *one[:same]]

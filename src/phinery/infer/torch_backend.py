@@ -105,7 +105,7 @@ class TorchBackend:
 
     def step(self, spans: Sequence[Span]) -> NDArray[np.float32]:
         """Compute the spans; see `phinery.infer.backend.Backend.step`."""
-        with _inference(self.model):
+        with inference(self.model):
             self._reserve(1 + max(int(span.pages.max()) for span in spans))
             layout = self._layout(spans)
             self._clear_new_pages(spans)
@@ -312,7 +312,7 @@ def _device_memory(device: torch.device) -> int | None:
 
 
 @contextlib.contextmanager
-def _inference(model: Phi) -> Generator[None, None, None]:
+def inference(model: Phi) -> Generator[None, None, None]:
     """No gradients, no dropout; a model in training is back in training afterwards."""
     training = model.training
     if training:

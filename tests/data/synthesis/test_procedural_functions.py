@@ -150,4 +150,6 @@ def test_a_list_that_became_empty_is_no_reason_to_stop():
     for seed in range(200):
         values: dict[str, object] = {"items": [], "count": 3}
         line, _ = snippets._statement(Random(seed), 2, values)  # pyright: ignore[reportPrivateUsage]
-        run_source(f"items, count = [], 3\n{line}\n")
+        names = run_source(f"items, count = [], 3\n{line}\n")
+        assert isinstance(names["items"], list), line
+        assert isinstance(names["count"], int), line

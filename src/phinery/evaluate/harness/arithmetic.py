@@ -6,15 +6,11 @@ go through the faster of torch's libraries.
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Generator
-
-import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from phinery.model.attention import Rotation
-from phinery.model.decoder import Phi, PhiAttention, PhiBlock, rotate
+from phinery.model.decoder import PhiAttention, PhiBlock, rotate
 from phinery.model.products import linear
 
 
@@ -43,20 +39,6 @@ def apply_linear(module: nn.Module, inputs: Tensor) -> Tensor:
     if type(module) is nn.Linear and not _has_hooks(module):
         return linear(inputs, module.weight, module.bias)
     return module(inputs)
-
-
-@contextlib.contextmanager
-def inference(model: Phi) -> Generator[None]:
-    """No gradients, no dropout; a model in training is back in training afterwards."""
-    training = model.training
-    if training:
-        model.eval()
-    try:
-        with torch.inference_mode():
-            yield
-    finally:
-        if training:
-            model.train()
 
 
 def _has_hooks(module: nn.Module) -> bool:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -37,6 +37,17 @@ class Job:
     prompt: list[int]
     params: SamplingParams
     until: list[str]
+
+
+def run_to_end(work: Coroutine[Any, Any, None]) -> None:
+    """Wait for asynchronous work, also in a notebook, whose own loop must not be waited in."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        asyncio.run(work)
+    else:
+        with ThreadPoolExecutor(1) as thread:
+            thread.submit(asyncio.run, work).result()
 
 
 class TextGenerator:
@@ -79,14 +90,7 @@ class TextGenerator:
         backend = SharingBackend(self._model, max_batch=self._side_by_side)
         engine = Engine(backend, self._tokenizer, max_batch=self._side_by_side)
         try:
-            work = self._run(engine, jobs, done)
-            try:
-                asyncio.get_running_loop()
-            except RuntimeError:
-                asyncio.run(work)
-            else:  # in a notebook, whose loop must not be waited in
-                with ThreadPoolExecutor(1) as thread:
-                    thread.submit(asyncio.run, work).result()
+            run_to_end(self._run(engine, jobs, done))
         finally:
             engine.close()
 

@@ -14,8 +14,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from phinery.evaluate.harness.arithmetic import apply_linear, finish_block, inference, project
+from phinery.evaluate.harness.arithmetic import apply_linear, finish_block, project
 from phinery.evaluate.harness.tree import Ints, Plan, Query, Step
+from phinery.infer.torch_backend import inference
 from phinery.model.attention import Rotation, attend
 from phinery.model.cache import KVCache
 from phinery.model.decoder import Phi, PhiAttention, PhiBlock, rotary_angles

@@ -18,8 +18,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from phinery.evaluate.harness.arithmetic import apply_linear, finish_block, inference, project
+from phinery.evaluate.harness.arithmetic import apply_linear, finish_block, project
 from phinery.infer.backend import Span, cache_pages
+from phinery.infer.torch_backend import inference
 from phinery.model.attention import attend
 from phinery.model.decoder import Phi, PhiBlock, rotary_angles
 

@@ -16,19 +16,10 @@ from phinery.data.synthesis.procedural.grammar import (
     several,
     shuffled,
 )
+from phinery.data.synthesis.procedural.puzzles.ordering import SCALES
 from phinery.data.synthesis.procedural.reading.tracking import ROOMS
 from phinery.evaluate.nano.items import SET, Asked, Item, Writer, asked, crossed, held_out
 from phinery.evaluate.nano.mixed import mixed
-
-_SCALES = (
-    # comparative, its reverse, superlative, reverse superlative
-    ("taller", "shorter", "tallest", "shortest"),
-    ("older", "younger", "oldest", "youngest"),
-    ("faster", "slower", "fastest", "slowest"),
-    ("stronger", "weaker", "strongest", "weakest"),
-    ("richer", "poorer", "richest", "poorest"),
-    ("louder", "quieter", "loudest", "quietest"),
-)
 
 
 def _sequence(random: Random, answer: int, grows: bool) -> tuple[str, str]:
@@ -71,7 +62,7 @@ def _sequences(answers: Callable[[Random], list[int]], *, grows: bool = False) -
 def _chain(*, shuffle: bool) -> Writer:
     def write(random: Random) -> list[Asked]:
         names = [person.name for person in people(random, SET)]
-        more, less, most, least = pick(random, _SCALES)
+        more, less, most, least = pick(random, SCALES)
         facts = [
             f"{low} is {less} than {high}."
             if shuffle and chance(random, 0.5)

@@ -6,7 +6,6 @@ import asyncio
 import dataclasses
 import hashlib
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -96,6 +95,7 @@ def _generate(
     finished: Callable[[int, Completion], None],
 ) -> None:
     """Complete the prompts of these numbers; `finished` takes a number and each completion."""
+    from phinery.evaluate.harness.generation import run_to_end
     from phinery.infer import Engine
 
     texts = sum(params[number].n for number in numbers)
@@ -108,14 +108,7 @@ def _generate(
         cache_tokens=size * longest,
     )
     try:
-        work = _follow_all(engine, asked, params, numbers, finished, 2 * size)
-        try:
-            asyncio.get_running_loop()
-        except RuntimeError:
-            asyncio.run(work)
-        else:  # in a notebook, whose loop must not be waited in
-            with ThreadPoolExecutor(1) as thread:
-                thread.submit(asyncio.run, work).result()
+        run_to_end(_follow_all(engine, asked, params, numbers, finished, 2 * size))
     finally:
         engine.close()
 

@@ -18,7 +18,7 @@ from phinery.data.synthesis.procedural.grammar import (
     shuffled,
 )
 
-_SCALES = (
+SCALES = (
     # comparative, its reverse, superlative, reverse superlative
     ("taller", "shorter", "tallest", "shortest"),
     ("older", "younger", "oldest", "youngest"),
@@ -69,7 +69,7 @@ def _chain(random: Random, difficulty: int) -> Problem:
     count = 3 if difficulty == 1 else 4 if difficulty == 2 else 5
     if chance(random, 0.6):
         names = [person.name for person in people(random, count)]
-        scale = pick(random, _SCALES)
+        scale = pick(random, SCALES)
     else:
         pool, scales = pick(random, _THINGS)
         names = several(random, pool, count)
