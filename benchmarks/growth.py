@@ -2,20 +2,22 @@
 
     main        256 x 4, heads of 64 -> 320 x 6, heads of 80: phi-1.5 -> phi-2 in small
     nano-micro  128 x 4 -> 256 x 4
+    long        64 x 2 -> 128 x 4, with 20 tokens a parameter: where does growth stop paying?
     mini-small  512 x 6 -> 768 x 12
     small-medium  768 x 12 -> 1024 x 20
 
 For every seed a small model is trained, then the large one from chance (random) and from the small
 one by each method, all on the same samples in the same order with the same schedule. The held-out
 loss is taken on the way. What counts is at how many floating-point operations a method reaches the
-loss that random ends with, with the small model's own training counted and without.
+loss that random ends with, with the small model's own training counted and without; a grown model
+that has reached it is done, unless --whole is given.
 
     phinery tokenize RECIPE --out runs/text        a recipe with [refine], say: refined text
     python benchmarks/growth.py --shards runs/text/shards --pairs main
     python benchmarks/growth.py --shards runs/text/shards --pairs main --status
 
-A run that was stopped goes on; --seconds stops it by itself. Needs torch, and of Phinery only text,
-data, model and train.
+A run that was stopped goes on; --seconds stops it by itself. Two calls with different pairs and
+--output may run side by side. Needs torch, and of Phinery only text, data, model and train.
 """
 
 from __future__ import annotations
@@ -23,18 +25,20 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import datetime
-import itertools
+import hashlib
+import json
 import math
 import platform
 import shutil
-import statistics
 import sys
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import growth_report
 import torch
+from growth_report import SMALL, best_until, smoothed, steps_to_reach
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
@@ -46,14 +50,18 @@ from phinery.train import Callback, Interrupted, StepMetrics, TrainConfig, Train
 
 HERE = Path(__file__).parent
 SEQUENCE = 256
-SMALL = "small model"
 CARRIED = "+moments"
 """Behind a method's name: AdamW's moments are grown too."""
-# Two-sided 95% of Student's t for the mean of so many.
-T_95 = {2: 12.706, 3: 4.303, 4: 3.182, 5: 2.776}
-COLOURS = ("#7b8490", "#2f66d0", "#d0602f", "#2f9e5b", "#8a4fc4", "#b8860b")
-# Points over which a held-out curve is averaged: at a constant rate it jitters.
-SMOOTH = 3
+DECISIVE = (
+    "batch",
+    "schedule",
+    "warmup",
+    "dtype",
+    "vocab_size",
+    "points",
+    "evaluation_tokens",
+)
+"""Options that change what a training gives, beside those that a Run holds."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -77,8 +85,9 @@ def _shape(width: int, layers: int, head_dim: int = 64) -> dict[str, Any]:
 
 
 PAIRS = {
-    "main": Pair(_shape(256, 4), _shape(320, 6, 80), 4_000_000, 8_000_000, 2e-3),
-    "nano-micro": Pair(_shape(128, 4), _shape(256, 4), 4_000_000, 8_000_000, 2e-3),
+    "main": Pair(_shape(256, 4), _shape(320, 6, 80), 1_800_000, 3_600_000, 2e-3),
+    "nano-micro": Pair(_shape(128, 4), _shape(256, 4), 2_000_000, 4_000_000, 2e-3),
+    "long": Pair(_shape(64, 2), _shape(128, 4), 9_000_000, 36_000_000, 2e-3),
     "mini-small": Pair(_shape(512, 6), _shape(768, 12), 40_000_000, 80_000_000, 6e-4),
     "small-medium": Pair(_shape(768, 12), _shape(1024, 20), 80_000_000, 160_000_000, 4e-4),
 }
@@ -104,6 +113,10 @@ class OutOfTime(Exception):
     """--seconds are over; the training is saved."""
 
 
+class Reached(Exception):
+    """A grown model is at random's last loss: what comes after is not asked for."""
+
+
 class Bench:
     """The trainings that are asked for, and how far they are."""
 
@@ -112,14 +125,18 @@ class Bench:
         self.train = TokenShards.open(options.shards, "train", verify=False)
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         self.deadline = math.inf
-        if options.seconds:
+        if options.seconds is not None:
             self.deadline = time.monotonic() + options.seconds
 
     def runs(self) -> Iterator[Run]:
-        """In the order in which they are worth most when time is short: seed after seed."""
+        """In the order in which they are worth most when time is short: seed after seed.
+
+        Random comes before the methods that are held against it.
+        """
+        methods = sorted(self.options.methods, key=lambda method: method != "random")
         for seed in range(1, self.options.seeds + 1):
             for pair in self.options.pairs:
-                for method in (SMALL, *self.options.methods):
+                for method in (SMALL, *methods):
                     yield self._run(pair, seed, method)
 
     def _run(self, pair: str, seed: int, method: str) -> Run:
@@ -131,22 +148,31 @@ class Bench:
             max_position_embeddings=SEQUENCE,
             eos_token_id=self.train.eos_token_id,
         )
-        tokens = self.options.scale * (shapes.small_tokens if is_small else shapes.tokens)
+        tokens = self.options.scale * shapes.tokens
+        if is_small:
+            share = self.options.small_share
+            tokens *= shapes.small_tokens / shapes.tokens if share is None else share
         steps = max(1, round(tokens / (self.options.batch * SEQUENCE)))
         return Run(pair, seed, method, config, steps)
 
     def directory(self, run: Run) -> Path:
-        """Where a training is kept; its name tells everything that may differ."""
+        """Where a training is kept; its name changes with everything that decides the result."""
         options = self.options
-        rate = self.learning_rate(run)
-        small = self.small(run)
-        after = "" if run.is_small else f" after {small.steps}"
-        name = f"{run.pair} {run.seed} {run.method} {run.steps} x {options.batch} {rate:g}{after}"
-        return options.work / name.replace("/", "-")
+        decisive = {
+            "text": self.train.manifest["files"],
+            "rate": self.learning_rate(run),
+            **{name: getattr(options, name) for name in DECISIVE},
+        }
+        if not run.is_small:
+            decisive |= {"small steps": self.small(run).steps, "whole": options.whole}
+        encoded = json.dumps(decisive, sort_keys=True).encode()
+        digest = hashlib.blake2b(encoded, digest_size=4).hexdigest()
+        return options.work / f"{run.pair} {run.seed} {run.method} {run.steps} {digest}"
 
     def learning_rate(self, run: Run) -> float:
         """The peak; the same for all methods of a pair."""
-        return self.options.learning_rate or PAIRS[run.pair].learning_rate
+        rate = self.options.learning_rate
+        return PAIRS[run.pair].learning_rate if rate is None else rate
 
     def flops(self, run: Run, steps: int) -> float:
         """Floating-point operations of so many steps."""
@@ -154,14 +180,15 @@ class Bench:
         return float(steps * self.options.batch * SEQUENCE * per_token)
 
     def result(self, run: Run) -> dict[str, Any] | None:
-        """What a finished training gave: `curve` is a list of [steps, held-out loss]."""
+        """What a finished training gave: points ([steps, held-out loss]), seconds, reached."""
         path = self.directory(run) / "result.json"
         return read_json(path) if path.is_file() else None
 
     def steps_done(self, run: Run) -> int:
-        """Steps that are safe: all of a finished training, or up to its last checkpoint."""
-        if self.result(run) is not None:
-            return run.steps
+        """Steps that are safe: of a finished training, or up to its last checkpoint."""
+        result = self.result(run)
+        if result is not None:
+            return int(result["points"][-1][0])
         kept = (self.directory(run) / "checkpoints").glob("step-*")
         return max((int(path.name.removeprefix("step-")) for path in kept), default=0)
 
@@ -186,7 +213,7 @@ class Bench:
         )
         model = self.first_model(run).to(self.device)
         points = max(1, run.steps // self.options.points)
-        curve = Curve(directory, self.windows(), points)
+        curve = HeldOutCurve(directory, self.windows(), points, self.target(run))
         trainer = Trainer(
             model,
             sampler,
@@ -197,15 +224,25 @@ class Bench:
         )
         if run.method.endswith(CARRIED):
             self.set_moments(run, trainer)
-        result = trainer.fit()
+        reached = False
+        try:
+            trainer.fit()
+        except Reached:
+            reached = True
         if run.is_small:
             save_file(model.state_dict(), directory / "weights.safetensors")
             save_file(moments_of(trainer), directory / "moments.safetensors")
-        write_json(
-            directory / "result.json",
-            {"curve": curve.points, "seconds": result.seconds, "dtype": result.dtype},
-        )
-        shutil.rmtree(directory / "checkpoints")
+        result = {"points": curve.points, "seconds": curve.seconds, "reached": reached}
+        write_json(directory / "result.json", result)
+        shutil.rmtree(directory / "checkpoints", ignore_errors=True)
+
+    def target(self, run: Run) -> float | None:
+        """The held-out loss at which a grown model's training may end."""
+        if self.options.whole or run.is_small or run.method == "random":
+            return None
+        random = self.result(self._run(run.pair, run.seed, "random"))
+        assert random is not None, "random comes first"
+        return best_until(smoothed(random["points"]), run.steps)
 
     def first_model(self, run: Run) -> Phi:
         """A new model, or one grown from the small one of the same seed."""
@@ -247,19 +284,32 @@ class Bench:
         return torch.stack(rows).long().to(self.device)
 
 
-class Curve(Callback):
-    """Takes the held-out loss at the start, every so many steps and at the end."""
+class HeldOutCurve(Callback):
+    """Takes the held-out loss at the start, every so many steps and at the end.
 
-    def __init__(self, directory: Path, windows: Tensor, every: int) -> None:
+    Raises Reached when the smoothed curve is at `target`. `seconds` are those of all sittings.
+    """
+
+    def __init__(self, directory: Path, windows: Tensor, every: int, target: float | None) -> None:
         self._path = directory / "curve.json"
         self._windows = windows
         self._every = every
+        self._target = target
+        self._before = 0.0
+        self._begin = time.monotonic()
         self.points: list[list[float]] = []
+
+    @property
+    def seconds(self) -> float:
+        """How long it took so far, points included."""
+        return self._before + time.monotonic() - self._begin
 
     def on_start(self, trainer: Trainer) -> None:
         """Go on with the points up to this step."""
         if self._path.is_file():
-            self.points = [point for point in read_json(self._path) if point[0] <= trainer.step]
+            kept = read_json(self._path)
+            self.points = [point for point in kept["points"] if point[0] <= trainer.step]
+            self._before = kept["seconds"]
         if not self.points:
             self._take(trainer)
 
@@ -267,10 +317,14 @@ class Curve(Callback):
         """Take a point when it is time."""
         if trainer.step % self._every == 0 or trainer.step == trainer.config.steps:
             self._take(trainer)
+            if self._target is None:
+                return
+            if steps_to_reach(smoothed(self.points), self._target) is not None:
+                raise Reached
 
     def on_checkpoint(self, trainer: Trainer) -> None:
         """Have the points on the disk before the checkpoint."""
-        write_json(self._path, self.points)
+        write_json(self._path, {"points": self.points, "seconds": self.seconds})
 
     def _take(self, trainer: Trainer) -> None:
         trainer.model.eval()
@@ -308,184 +362,42 @@ def moments_of(trainer: Trainer) -> dict[str, Tensor]:
 
 def status(bench: Bench) -> None:
     """How much of the floating-point operations is done."""
-    rows = [(run, bench.steps_done(run)) for run in bench.runs()]
-    total = sum(bench.flops(run, run.steps) for run, _ in rows)
-    done = sum(bench.flops(run, steps) for run, steps in rows)
-    print(f"budget {total:.3g} FLOPs, {done:.3g} done ({done / total:.0%})")
-    for run, steps in rows:
+    rows = [(run, bench.steps_done(run), bench.result(run)) for run in bench.runs()]
+    total = sum(bench.flops(run, run.steps) for run, _, _ in rows)
+    done = sum(bench.flops(run, steps) for run, steps, _ in rows)
+    finished = sum(result is not None for _, _, result in rows)
+    print(f"{finished} of {len(rows)} trainings done; {done:.3g} FLOPs of at most {total:.3g}")
+    for run, steps, result in rows:
         planned = bench.flops(run, run.steps)
+        state = f"{steps / run.steps:4.0%}" if result is None else "done"
+        if result is not None and result["reached"]:
+            state += f" after {steps / run.steps:.0%}: at random's loss"
         print(
-            f"  {run.pair} seed {run.seed} {run.method:{len(SMALL)}}  {planned:.3g} FLOPs"
-            f"  {steps / run.steps:4.0%}"
+            f"  {run.pair} seed {run.seed} {run.method:{len(SMALL)}}  {planned:.3g} FLOPs  {state}"
         )
-
-
-def smoothed(curve: Sequence[Sequence[float]]) -> list[tuple[float, float]]:
-    """The mean of each point and the SMOOTH - 1 before it; the first points as they are."""
-    losses = [loss for _, loss in curve]
-    return [
-        (step, statistics.fmean(losses[max(0, place - SMOOTH + 1) : place + 1]))
-        for place, (step, _) in enumerate(curve)
-    ]
-
-
-def steps_to_reach(curve: Sequence[Sequence[float]], target: float) -> float | None:
-    """Steps at which the smoothed curve first is at `target`, in a straight line between points."""
-    points = smoothed(curve)
-    if points[0][1] <= target:
-        return points[0][0]
-    for (step, loss), (next_step, next_loss) in itertools.pairwise(points):
-        if next_loss <= target:
-            return step + (loss - target) / (loss - next_loss) * (next_step - step)
-    return None
-
-
-def savings(bench: Bench) -> list[dict[str, Any]]:
-    """For each pair and method: the share of random's operations saved, by seed and on average."""
-    results = {(run.pair, run.method, run.seed): (run, bench.result(run)) for run in bench.runs()}
-    rows: list[dict[str, Any]] = []
-    for pair, method in itertools.product(bench.options.pairs, bench.options.methods):
-        if method == "random":
-            continue
-        alone: list[float] = []
-        counted: list[float] = []
-        unreached = 0
-        for seed in range(1, bench.options.seeds + 1):
-            run, found = results[pair, method, seed]
-            _, random = results[pair, "random", seed]
-            if found is None or random is None:
-                continue
-            target = smoothed(random["curve"])[-1][1]
-            steps = steps_to_reach(found["curve"], target)
-            if steps is None:
-                unreached += 1
-                continue
-            small = bench.small(run)
-            whole = bench.flops(run, run.steps)
-            used = bench.flops(run, 1) * steps
-            alone.append(1 - used / whole)
-            counted.append(1 - (used + bench.flops(small, small.steps)) / whole)
-        rows.append(
-            {
-                "pair": pair,
-                "method": method,
-                "seeds": len(alone),
-                "unreached": unreached,
-                "saved": mean_and_half(alone),
-                "saved_small_counted": mean_and_half(counted),
-            }
-        )
-    return rows
-
-
-def mean_and_half(values: Sequence[float]) -> list[float] | None:
-    """The mean and half of its 95% interval (Student's t); no interval for one value."""
-    if not values:
-        return None
-    if len(values) == 1:
-        return [values[0]]
-    half = T_95[len(values)] * statistics.stdev(values) / math.sqrt(len(values))
-    return [statistics.fmean(values), half]
-
-
-def print_table(rows: Iterable[dict[str, Any]]) -> None:
-    """The savings as Markdown."""
-    print("| pair | method | FLOPs saved | small model counted | seeds |")
-    print("| --- | --- | ---: | ---: | ---: |")
-    for row in rows:
-        none = "never" if row["unreached"] else "not done"
-        cells = [_percent(row[key]) or none for key in ("saved", "saved_small_counted")]
-        seeds = f"{row['seeds']}" + (f", {row['unreached']} never" if row["unreached"] else "")
-        print(f"| {row['pair']} | {row['method']} | {cells[0]} | {cells[1]} | {seeds} |")
-
-
-def _percent(value: Sequence[float] | None) -> str:
-    if value is None:
-        return ""
-    return " ± ".join(f"{100 * part:.0f}%" for part in value)
-
-
-def picture(bench: Bench) -> str:
-    """An SVG: a panel a pair, held-out loss over FLOPs, the mean of the seeds that are done."""
-    left, width, height, gap = 56, 380, 260, 70
-    parts: list[str] = []
-    for number, pair in enumerate(bench.options.pairs):
-        curves: dict[str, list[tuple[float, float]]] = {}
-        for method in bench.options.methods:
-            runs = [run for run in bench.runs() if (run.pair, run.method) == (pair, method)]
-            found = [(run, bench.result(run)) for run in runs]
-            done = [(run, result["curve"]) for run, result in found if result is not None]
-            if done:
-                curves[method] = [
-                    (bench.flops(done[0][0], 1) * points[0][0], statistics.fmean(losses))
-                    for points in zip(*(smoothed(curve) for _, curve in done), strict=True)
-                    for losses in [[loss for _, loss in points]]
-                ]
-        if curves:
-            x0 = left + number * (width + gap)
-            parts.append(panel(pair, curves, x0, 40, width, height))
-    total = left + len(bench.options.pairs) * (width + gap)
-    return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {total} {height + 90}" '
-        'font-family="sans-serif" font-size="12" fill="#22262d">'
-        f'<rect width="100%" height="100%" fill="#ffffff"/>{"".join(parts)}</svg>\n'
-    )
-
-
-def panel(
-    title: str,
-    curves: dict[str, list[tuple[float, float]]],
-    x0: int,
-    y0: int,
-    width: int,
-    height: int,
-) -> str:
-    """Curves with axes and names."""
-    most = max(flops for curve in curves.values() for flops, _ in curve)
-    losses = [loss for curve in curves.values() for flops, loss in curve if flops >= 0.04 * most]
-    low, high = min(losses), max(losses)
-    span = (high - low) or 1.0
-    parts = [f'<text x="{x0}" y="{y0 - 14}" font-weight="bold">{title}</text>']
-    for tick in range(5):
-        loss, flops = low + span * tick / 4, most * tick / 4
-        y, x = y0 + height * (1 - tick / 4), x0 + width * tick / 4
-        parts.append(
-            f'<line x1="{x0}" x2="{x0 + width}" y1="{y:.1f}" y2="{y:.1f}" stroke="#e3e6ea"/>'
-            f'<text x="{x0 - 6}" y="{y + 4:.1f}" text-anchor="end">{loss:.2f}</text>'
-            f'<text x="{x:.1f}" y="{y0 + height + 18}" text-anchor="middle">{flops:.2g}</text>'
-        )
-    parts.append(f'<text x="{x0}" y="{y0 + height + 36}">held-out loss over FLOPs</text>')
-    for place, (name, curve) in enumerate(curves.items()):
-        colour = COLOURS[place % len(COLOURS)]
-        points = " ".join(
-            f"{x0 + width * flops / most:.1f},"
-            f"{y0 + height * (1 - min(max(loss - low, 0.0) / span, 1.0)):.1f}"
-            for flops, loss in curve
-        )
-        parts.append(
-            f'<polyline points="{points}" fill="none" stroke="{colour}" stroke-width="2"/>'
-            f'<text x="{x0 + width - 4}" y="{y0 + 16 + 16 * place}" text-anchor="end" '
-            f'fill="{colour}">{name}</text>'
-        )
-    return "".join(parts)
 
 
 def report(bench: Bench) -> None:
     """Print the table; write results and picture."""
-    rows = savings(bench)
-    print_table(rows)
     options = bench.options
     curves = [
-        {
-            "pair": run.pair,
-            "seed": run.seed,
-            "method": run.method,
-            "flops": bench.flops(run, run.steps),
-            **result,
-        }
+        growth_report.Curve(
+            pair=run.pair,
+            seed=run.seed,
+            method=run.method,
+            parameters=run.config.num_parameters(),
+            tokens_per_step=options.batch * SEQUENCE,
+            flops_per_step=bench.flops(run, 1),
+            steps=run.steps,
+            points=result["points"],
+            seconds=result["seconds"],
+            reached=result["reached"],
+        )
         for run in bench.runs()
         if (result := bench.result(run)) is not None
     ]
+    rows = growth_report.savings(curves)
+    growth_report.print_table(rows)
     device = torch.cuda.get_device_name() if bench.device.type == "cuda" else platform.processor()
     told = {
         key: str(value) if isinstance(value, Path) else value
@@ -497,11 +409,11 @@ def report(bench: Bench) -> None:
         "torch": str(torch.__version__),
         "options": told,
         "savings": rows,
-        "runs": curves,
+        "runs": [dataclasses.asdict(curve) for curve in curves],
     }
     options.output.parent.mkdir(parents=True, exist_ok=True)
     write_json(options.output, content)
-    write_atomic(options.output.with_suffix(".svg"), picture(bench))
+    write_atomic(options.output.with_suffix(".svg"), growth_report.picture(curves))
     print(f"\nwritten to {options.output} and {options.output.with_suffix('.svg')}")
 
 
@@ -539,12 +451,14 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     add("--methods", default=",".join(METHODS), help=f"each may end in {CARRIED}")
     add("--seeds", type=int, default=3, choices=range(1, 6))
     add("--scale", type=float, default=1.0, help="of all token counts")
+    add("--small-share", type=float, help="the small one's tokens; default: the pair's")
+    add("--whole", action="store_true", help="train on when random's last loss is reached")
     add("--batch", type=int, default=16, help="windows of 256 tokens in a step")
     add("--learning-rate", type=float, help="default: the pair's")
     add("--schedule", default="constant", help="default: constant, which any two points compare in")
     add("--warmup", type=float, default=0.02, help="share of the steps")
     add("--points", type=int, default=40, help="of a curve")
-    add("--evaluation-tokens", type=int, default=65_536)
+    add("--evaluation-tokens", type=int, default=32_768)
     add("--vocab-size", type=int, help="default: the tokenizer's of the shards")
     add("--dtype", default="auto", choices=("auto", "float32", "bfloat16"))
     add("--compile", action="store_true", help="pays on a GPU")
@@ -553,6 +467,12 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     add("--output", type=Path, default=HERE / "results" / "growth.json")
     add("--status", action="store_true", help="tell how much is done, and do nothing")
     options = parser.parse_args(arguments)
+    if options.points < 4:
+        parser.error("--points: a curve is averaged over three points, so give at least 4")
+    for name in ("scale", "small_share", "learning_rate", "batch", "evaluation_tokens"):
+        value = getattr(options, name)
+        if value is not None and value <= 0:
+            parser.error(f"--{name.replace('_', '-')} must be above 0, not {value}")
     options.pairs = options.pairs.split(",")
     options.methods = options.methods.split(",")
     for pair in options.pairs:

@@ -114,6 +114,11 @@ def test_what_is_wrong_is_said_in_one_line(
     assert "hidden_size would shrink from 64 to 32" in error
     error = complaint(capsys, small, "--to", "nano", "--method", "prune", "--out", out)
     assert "would grow from 64 to 128" in error
+    error = complaint(capsys, small, "--to", small / "model" / "config.json", "--out", out)
+    assert "name a larger shape" in error
+    error = complaint(capsys, small, "--to", "nano", "--out", small / "model")
+    assert "is the model to begin with" in error
+    assert load_model(small / "model").config.hidden_size == 64
     (out / "thesis.txt").parent.mkdir()
     (out / "thesis.txt").write_text("years of work")
     error = complaint(capsys, small, "--to", "nano", "--out", out)

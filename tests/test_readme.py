@@ -29,6 +29,7 @@ COMMANDS = [
 # What makes a recipe quick: little training, a small sample for the tokenizer, short samples.
 QUICK = ["pretrain.tokens=8k", "pretrain.compile=false", "pretrain.dtype='float32'"]
 QUICK += ["pretrain.evaluations=1", "pretrain.evaluation_tokens=1k", "tokenizer.sample=300k"]
+QUICK += [setting.replace("pretrain", "grow") for setting in QUICK if "pretrain" in setting]
 QUICK += ["evaluate.max_tokens=4", 'evaluate.suites=["brackets", "refusal"]', "evaluate.sample=4"]
 QUICK_OPTIONS = [word for setting in QUICK for word in ("--set", setting)]
 

@@ -19,7 +19,15 @@ from phinery.files import read_manifest, sha256_file
 from phinery.model import CheckpointError, Phi, PhiConfig, load_model, preset, save
 from phinery.model.attention import Visibility
 from phinery.model.decoder import PhiBlock, rotary_angles
-from phinery.model.growth import METHODS, grow, grow_folder, grow_moments, target_config
+from phinery.model.growth import (
+    METHODS,
+    check_growth,
+    grow,
+    grow_folder,
+    grow_moments,
+    prune_folder,
+    target_config,
+)
 from phinery.model.growth.grow import growth_of
 from phinery.model.growth.names import gopher_layers, spread_layers, stacked_layers
 from phinery.model.layouts import shapes
@@ -298,7 +306,8 @@ def test_seed_decides_and_the_source_stays(method: str):
         grow(model, PARTS["everything"], method=method, seed=seed) for seed in (1, 1, 2)
     )
     assert all(torch.equal(a, b) for a, b in zip(one.parameters(), same.parameters(), strict=True))
-    assert not torch.equal(one.lm_head.weight, other.lm_head.weight) or method == "tile"
+    # The vocabulary grows as well, and new embeddings are random by every method.
+    assert not torch.equal(one.model.embed_tokens.weight, other.model.embed_tokens.weight)
     assert all(torch.equal(weight, before[name]) for name, weight in model.state_dict().items())
     assert not one.training
     assert all(weight.requires_grad for weight in one.parameters())
@@ -542,6 +551,13 @@ def test_card_and_manifest_tell_the_lineage(tmp_path: Path, byte_tokenizer: Toke
     assert all(word in card for word in ("## Lineage", checksum, "`stack`", "seed 9"))
 
 
+def test_lineage_names_a_model_of_the_hub(tmp_path: Path, byte_tokenizer: Tokenizer):
+    snapshot = tmp_path / "models--microsoft--phi-1_5" / "snapshots" / "675aa3"
+    save(make_model(BYTES), byte_tokenizer, snapshot)
+    grow_folder(snapshot, LARGER, tmp_path / "large")
+    assert read_manifest(tmp_path / "large")["grown"]["source"] == "microsoft/phi-1_5@675aa3"
+
+
 def test_nothing_foreign_is_replaced(tmp_path: Path, byte_tokenizer: Tokenizer):
     save(make_model(BYTES), byte_tokenizer, tmp_path / "small")
     (tmp_path / "mine").mkdir()
@@ -550,6 +566,14 @@ def test_nothing_foreign_is_replaced(tmp_path: Path, byte_tokenizer: Tokenizer):
         grow_folder(tmp_path / "small", LARGER, tmp_path / "mine")
     with pytest.raises(ValueError, match="would shrink"):
         grow_folder(tmp_path / "small", SMALL, tmp_path / "new")
+    before = read_manifest(tmp_path / "small")
+    (tmp_path / "alias").symlink_to(tmp_path / "small")
+    for itself in (tmp_path / "small", tmp_path / "alias"):
+        with pytest.raises(CheckpointError, match="is the model to begin with"):
+            grow_folder(tmp_path / "small", LARGER, itself)
+        with pytest.raises(CheckpointError, match="is the model to begin with"):
+            prune_folder(tmp_path / "small", BYTES, itself, torch.zeros(1, 8, dtype=torch.int64))
+    assert read_manifest(tmp_path / "small") == before
     assert not (tmp_path / "new").exists()
 
 
@@ -574,10 +598,52 @@ def test_target_config_from_a_file(tmp_path: Path):
     with pytest.raises(ValueError, match="cannot be read"):
         target_config(str(tmp_path / "absent.json"), SMALL)
     path.write_text("[1]")
-    with pytest.raises(ValueError, match="no configuration"):
+    with pytest.raises(ValueError, match="is not a JSON object"):
         target_config(str(path), SMALL)
     with pytest.raises(ValueError, match="no model size is called 'huge'"):
         target_config("huge", SMALL)
+
+
+def test_target_config_takes_rotary_settings_of_either_place(tmp_path: Path):
+    shape = {"hidden_size": 48, "num_hidden_layers": 3, "num_attention_heads": 2}
+    nested = {"rope_type": "default", "rope_theta": 77.0, "partial_rotary_factor": 0.25}
+    path = tmp_path / "new.json"
+    path.write_text(json.dumps({**shape, "rope_parameters": nested}))
+    config = target_config(str(path), SMALL)
+    assert (config.rope_theta, config.partial_rotary_factor) == (77.0, 0.25)
+    with pytest.raises(ValueError, match="rope_theta is 10000 and would become 77"):
+        check_growth(SMALL, config)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ('{"num_hidden_layers": 3}', "no configuration of a Phi"),
+        ('{"hidden_size": 48, "rope_scaling": "linear"}', "rope_scaling must be an object"),
+        ('{"hidden_size": 48, "eos_token_id": "x"}', "eos_token_id must be a token's number"),
+        ('{"hidden_size": ' + "[" * 100_000, "JSON"),
+        ('{"hidden_size"', "not valid JSON"),
+        (
+            json.dumps({"hidden_size": 2**40, "num_hidden_layers": 1, "num_attention_heads": 1}),
+            "parameters",
+        ),
+    ],
+)
+def test_odd_shape_files_are_refused_in_one_line(tmp_path: Path, content: str, message: str):
+    (tmp_path / "odd.json").write_text(content)
+    with pytest.raises(ValueError, match=message) as caught:
+        target_config(str(tmp_path / "odd.json"), SMALL)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_growth_only_adds(method: str):
+    for smaller in (change(num_hidden_layers=1), change(max_position_embeddings=8)):
+        with pytest.raises(ValueError, match="would shrink"):
+            check_growth(SMALL, smaller, method=method)
+    with pytest.raises(ValueError, match="name a larger shape"):
+        check_growth(SMALL, SMALL, method=method)
+    check_growth(SMALL, change(num_hidden_layers=SMALL.num_hidden_layers + 1), method=method)
 
 
 _MEASURE = """\

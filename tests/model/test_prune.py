@@ -6,6 +6,7 @@ import dataclasses
 
 import pytest
 import torch
+import transformers
 from torch import Tensor
 
 from phinery.model import Phi, PhiConfig
@@ -49,22 +50,29 @@ def test_nothing_pruned_is_nothing_changed():
 
 
 def test_importance_is_what_the_blocks_compute():
-    """Against the same figures from the intermediate values, written out."""
+    """Against the same figures from what transformers' model computes."""
     model = make_model(SMALL)
     ids = tokens(count=1)
     found = importance(model, ids)
+    values = {key: value for key, value in SMALL.to_dict().items() if key != "architectures"}
+    other = transformers.PhiForCausalLM(
+        transformers.PhiConfig(**values, attn_implementation="eager")
+    ).double()
+    other.load_state_dict(model.state_dict())
     with torch.no_grad():
-        hidden = model.model.embed_tokens(ids)
-        block = model.model.layers[0]
-        normed = torch.nn.functional.layer_norm(
-            hidden, (24,), block.input_layernorm.weight, block.input_layernorm.bias, 1e-5
-        )
-        units = torch.nn.functional.gelu(block.mlp.fc1(normed), approximate="tanh")
-    assert torch.allclose(found.units[0], units[0].abs().mean(0))
-    assert found.heads.shape == (2, 2)
-    assert (found.heads > 0).all()
-    assert ((found.layers > 0) & (found.layers < 2)).all()
-    assert found.width.shape == (24,)
+        told = other.eval()(ids, output_hidden_states=True, output_attentions=True)
+        # The residual stream before the first block and the second; then after the last LayerNorm.
+        first, second, last = (hidden[0] for hidden in told.hidden_states)
+        blocks = other.model.layers
+        normed = [blocks[0].input_layernorm(first), blocks[1].input_layernorm(second)]
+        units = torch.nn.functional.gelu(blocks[0].mlp.fc1(normed[0]), approximate="tanh")
+        values_of_heads = blocks[0].self_attn.v_proj(normed[0]).view(24, 2, 12).transpose(0, 1)
+        mixed = told.attentions[0][0] @ values_of_heads
+    cosine = (first * second).sum(-1) / (first.norm(dim=-1) * second.norm(dim=-1))
+    assert torch.allclose(found.layers[0], (1 - cosine).mean())
+    assert torch.allclose(found.width, torch.stack([*normed, last]).abs().mean((0, 1)))
+    assert torch.allclose(found.heads[0], mixed.norm(dim=-1).mean(1))
+    assert torch.allclose(found.units[0], units.abs().mean(0))
     assert not any(module._forward_hooks for module in model.modules())
 
 

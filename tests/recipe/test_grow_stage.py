@@ -184,6 +184,35 @@ def test_a_second_growth_grows_the_first(recipe: Path):
     assert load_model(directory / "model").config.hidden_size == 320
 
 
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("grow.to=huge", "grow.to = 'huge': no model size"),
+        ("grow.to=narrow.json", "hidden_size would shrink from 128 to 64"),
+        ("grow.to=same.json", "name a larger shape"),
+        ("grow.to=odd.json", "rotary dimensions cannot become"),
+        ("grow.to=short.json", "max_position_embeddings would shrink from 32 to 16"),
+    ],
+)
+def test_what_cannot_grow_is_found_before_the_training(
+    recipe: Path, monkeypatch: pytest.MonkeyPatch, override: str, message: str
+):
+    monkeypatch.chdir(recipe.parent)
+    shapes = {
+        "narrow": {"hidden_size": 64, "num_hidden_layers": 4, "num_attention_heads": 1},
+        "same": {"hidden_size": 128, "num_hidden_layers": 4, "num_attention_heads": 2},
+        "odd": {"hidden_size": 256, "num_hidden_layers": 4, "num_attention_heads": 4},
+        "short": {**WIDE, "max_position_embeddings": 16},
+    }
+    for name, shape in shapes.items():
+        rotated = {"partial_rotary_factor": 0.375 if name == "odd" else 0.5}
+        (recipe.parent / f"{name}.json").write_text(json.dumps({**rotated, **shape}))
+    # Settings of the first phase that differ, so that it is made again.
+    with pytest.raises(ValueError, match=message):
+        carry_out(recipe, override, "pretrain.tokens=3k")
+    assert not list((recipe.parent / "run" / "pretrain").glob("*"))
+
+
 def test_wrong_tables_are_explained(recipe: Path, tmp_path: Path):
     def complaint(*overrides: str) -> str:
         with pytest.raises(RecipeError) as caught:

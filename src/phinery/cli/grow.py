@@ -32,9 +32,9 @@ in a recipe.
 
 examples:
   phinery grow microsoft/phi-1_5 --to phi-2 --out phi-1.5-grown
-  phinery grow runs/nano --to micro --method stack --out micro
+  phinery grow runs/nano --to mini --method stack --out mini
   phinery grow runs/nano --to wide.json --seed 3 --out wide
-  phinery grow runs/micro --to nano --method prune --text notes.txt --out cut
+  phinery grow runs/nano --to nano --method prune --text notes.txt --out cut
 """
 PRUNE = "prune"
 _METHODS = ("lossless", "tile", "stack", "random", PRUNE)
@@ -47,7 +47,9 @@ def add_verb(add: Callable[..., argparse.ArgumentParser], verbs: Any) -> None:
     option = parser.add_argument
     option("model", metavar="SRC")
     option("--to", required=True, metavar="SHAPE", help="a preset or a JSON file")
-    option("--out", required=True, metavar="DIR", help="the folder to make")
+    option(
+        "--out", required=True, metavar="DIR", help="the folder to make; replaces an older model"
+    )
     option("--method", choices=_METHODS, default="lossless", help="default: %(default)s")
     option("--seed", type=int, default=0, metavar="N", help="of what is random; default: 0")
     option("--text", metavar="FILE", help="prune: a UTF-8 text to measure on; default: the Primer")
@@ -56,70 +58,70 @@ def add_verb(add: Callable[..., argparse.ArgumentParser], verbs: Any) -> None:
 def _grow(arguments: argparse.Namespace) -> int:
     from phinery.model import hub
     from phinery.model.folder import check_replaceable, read_model_files
-    from phinery.model.growth import target_config
+    from phinery.model.growth import check_growth, check_smaller, target_config
     from phinery.recipe.terminal import Terminal
 
     if arguments.text is not None and arguments.method != PRUNE:
         raise UsageError(f"--text is for prune: {arguments.method} measures nothing")
-    check_replaceable(Path(arguments.out).resolve())
-    inside = Path(arguments.model).expanduser() / "model"
-    folder = inside if (inside / "config.json").is_file() else hub.resolve(arguments.model)
+    out = Path(arguments.out).expanduser()
+    check_replaceable(out.resolve())
+    folder = hub.resolve(arguments.model)
     source = read_model_files(folder).config
     try:
         target = target_config(arguments.to, source)
+        if arguments.method == PRUNE:
+            check_smaller(source, target)
+        else:
+            check_growth(source, target, method=arguments.method)
     except ValueError as error:
-        raise UsageError(f"--to {arguments.to}: {error}") from error
-    make = _make_smaller if arguments.method == PRUNE else _make_larger
+        raise UsageError(f"--to {arguments.to} --method {arguments.method}: {error}") from error
     terminal = Terminal()
-    make(arguments, folder, target, terminal)
+    if arguments.method == PRUNE:
+        _make_smaller(arguments, folder, source, target, out, terminal)
+    else:
+        _make_larger(arguments, folder, target, out, terminal)
     print(
-        f"{_shape(source)} became {_shape(target)} by {arguments.method}, in {arguments.out}; "
+        f"{_shape(source)} became {_shape(target)} by {arguments.method}, in {out}; "
         f"{_parameters(source)} parameters became {_parameters(target)}"
     )
     return 0
 
 
 def _make_larger(
-    arguments: argparse.Namespace, folder: Path, target: PhiConfig, terminal: Terminal
+    arguments: argparse.Namespace, folder: Path, target: PhiConfig, out: Path, terminal: Terminal
 ) -> None:
-    from phinery.model import CheckpointError
     from phinery.model.growth import grow_folder
 
     with terminal.stage("grow") as line:
-        try:
-            grow_folder(
-                folder,
-                target,
-                arguments.out,
-                method=arguments.method,
-                seed=arguments.seed,
-                on_progress=lambda done, total: line.update(
-                    done / total, f"{done / 1e6:,.0f} of {total / 1e6:,.0f} million parameters"
-                ),
-            )
-        except CheckpointError:
-            raise
-        except ValueError as error:
-            raise UsageError(f"--to {arguments.to} --method {arguments.method}: {error}") from error
+        grow_folder(
+            folder,
+            target,
+            out,
+            method=arguments.method,
+            seed=arguments.seed,
+            on_progress=lambda done, total: line.update(
+                done / total, f"{done / 1e6:,.0f} of {total / 1e6:,.0f} million parameters"
+            ),
+        )
 
 
 def _make_smaller(
-    arguments: argparse.Namespace, folder: Path, target: PhiConfig, terminal: Terminal
+    arguments: argparse.Namespace,
+    folder: Path,
+    source: PhiConfig,
+    target: PhiConfig,
+    out: Path,
+    terminal: Terminal,
 ) -> None:
-    from phinery.model import CheckpointError
     from phinery.model.growth import prune_folder
     from phinery.text import Tokenizer
 
     tokenizer = Tokenizer.load(folder)
-    calibration = _calibration(arguments.text, tokenizer, target.max_position_embeddings)
+    context = min(source.max_position_embeddings, target.max_position_embeddings)
+    calibration = _calibration(arguments.text, tokenizer, context)
     with terminal.stage("prune") as line:
         line.update(None, f"measuring on {calibration.numel():,} tokens")
-        try:
-            prune_folder(folder, target, arguments.out, calibration, seed=arguments.seed)
-        except CheckpointError:
-            raise
-        except ValueError as error:
-            raise UsageError(f"--to {arguments.to} --method prune: {error}") from error
+        prune_folder(folder, target, out, calibration, seed=arguments.seed)
 
 
 def _calibration(text: str | None, tokenizer: Tokenizer, context: int) -> Tensor:

@@ -74,11 +74,16 @@ def read_config(
         embedding = stored.get(layouts.embedding_name(layout))
         rows = embedding.shape[0] if embedding and embedding.shape else None
         config = layouts.read_config(values, embedding_rows=rows)
-        if config.num_parameters() > _MAX_PARAMETERS:
-            raise ValueError(f"it describes {config.num_parameters():.1e} parameters")
+        check_size(config)
     except ValueError as error:
         raise CheckpointError(f"{folder / CONFIG}: {error}") from error
     return config
+
+
+def check_size(config: PhiConfig) -> None:
+    """Raise ValueError when a configuration has more parameters than any model has."""
+    if config.num_parameters() > _MAX_PARAMETERS:
+        raise ValueError(f"it describes {config.num_parameters():.1e} parameters")
 
 
 def _places(
@@ -157,7 +162,7 @@ def check_manifest(folder: Path) -> None:
     path = folder / MANIFEST
     if not path.is_file():
         return
-    listed = _read_object(path).get("files")
+    listed = read_object(path).get("files")
     if not isinstance(listed, dict):
         raise CheckpointError(
             f"{path} lists no files: it is damaged; delete it if another program wrote this folder"
@@ -189,7 +194,7 @@ def check_replaceable(folder: Path) -> None:
     if not any(folder.iterdir()):
         return
     manifest = folder / MANIFEST
-    if not manifest.is_file() or _read_object(manifest).get("kind") != "model":
+    if not manifest.is_file() or read_object(manifest).get("kind") != "model":
         raise CheckpointError(
             f"{folder} holds something that Phinery did not write as a model; choose another folder"
         )
@@ -200,7 +205,7 @@ def read_config_values(folder: Path) -> dict[str, Any]:
     path = folder / CONFIG
     if not path.is_file():
         raise CheckpointError(f"{folder} has no {CONFIG}: it is not a model folder")
-    values = _read_object(path)
+    values = read_object(path)
     model_type = values.setdefault("model_type", PHI)
     if model_type not in LAYOUTS:
         raise CheckpointError(
@@ -239,7 +244,7 @@ def read_headers(folder: Path) -> dict[str, StoredTensor]:
 
 
 def _weight_map(index: Path) -> dict[str, Any]:
-    places = _read_object(index).get("weight_map")
+    places = read_object(index).get("weight_map")
     if not isinstance(places, dict) or not places:
         raise CheckpointError(f"{index} has no weight_map of tensors and their files")
     return places
@@ -258,7 +263,8 @@ def _read_shard(path: Path, wanted: set[str]) -> dict[str, StoredTensor]:
     return held
 
 
-def _read_object(path: Path) -> dict[str, Any]:
+def read_object(path: Path) -> dict[str, Any]:
+    """A JSON file's object. Raises CheckpointError, in one line, when there is none."""
     try:
         value = read_json(path)
     except OSError as error:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Mapping
+import math
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -63,16 +64,32 @@ def write_file(path: Path, tensors: Mapping[str, Tensor]) -> None:
     """Write tensors of WEIGHT_TYPES in the order given, with the metadata `format: pt`.
 
     One tensor at a time is copied to the CPU. Readers that map the file want every tensor aligned,
-    so the header is padded to 8 bytes and wide types come first.
+    so wide types come first.
     """
     ordered = sorted(tensors.items(), key=lambda item: -item[1].dtype.itemsize)
+    write_streamed(
+        path,
+        {name: (tensor.dtype, tuple(tensor.shape)) for name, tensor in ordered},
+        tensors.__getitem__,
+    )
+
+
+def write_streamed(
+    path: Path,
+    tensors: Mapping[str, tuple[torch.dtype, tuple[int, ...]]],
+    make: Callable[[str], Tensor],
+) -> None:
+    """Write tensors, given by type and shape, that `make` makes one after another, in this order.
+
+    The header is padded to 8 bytes, as readers that map the file want tensors aligned.
+    """
     header: dict[str, Any] = {"__metadata__": {"format": "pt"}}
     position = 0
-    for name, tensor in ordered:
-        end = position + tensor.numel() * tensor.dtype.itemsize
+    for name, (dtype, shape) in tensors.items():
+        end = position + math.prod(shape) * dtype.itemsize
         header[name] = {
-            "dtype": _TYPE_NAMES[tensor.dtype],
-            "shape": list(tensor.shape),
+            "dtype": _TYPE_NAMES[dtype],
+            "shape": list(shape),
             "data_offsets": [position, end],
         }
         position = end
@@ -81,6 +98,8 @@ def write_file(path: Path, tensors: Mapping[str, Tensor]) -> None:
     with path.open("wb") as file:
         file.write(len(encoded).to_bytes(8, "little"))
         file.write(encoded)
-        for _, tensor in ordered:
+        for name, expected in tensors.items():
+            tensor = make(name)
+            assert (tensor.dtype, tuple(tensor.shape)) == expected
             flat = tensor.detach().to("cpu").contiguous().view(-1)
             file.write(flat.view(torch.uint8).numpy().data)

@@ -155,7 +155,7 @@ def _carry_out(
     if reason := why_remade(place, identity):
         terminal.note(f"{stage.name}: {reason}, so it is made again")
     decisive = {k: v for k, v in stage.settings.items() if k not in stage.free}
-    attempt = digest([stage.name, decisive, identity["inputs"]])
+    attempt = digest([stage.name, decisive, identity["inputs"], identity["outside"]])
     before = _seconds_before(stage, place, unfinished, attempt, terminal)
     started = time.monotonic()
     try:

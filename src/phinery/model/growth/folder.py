@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import math
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -12,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from phinery.files import atomic_directory, read_json, sha256_file, write_json
+from phinery.files import atomic_directory, sha256_file, write_json
 from phinery.model import layouts
 from phinery.model.card import model_card
 from phinery.model.checkpoint import load_model
@@ -23,16 +22,17 @@ from phinery.model.folder import (
     WEIGHTS,
     ModelFiles,
     check_replaceable,
+    check_size,
     read_model_files,
+    read_object,
 )
 from phinery.model.growth.grow import growth_of
 from phinery.model.growth.prune import prune
-from phinery.model.safetensors_io import WEIGHT_TYPES, read_into
+from phinery.model.safetensors_io import WEIGHT_TYPES, read_into, write_streamed
 from phinery.model.stored import CheckpointError
 from phinery.text import Tokenizer
 
 _MAX_SHARD_BYTES = 5 * 10**9
-_TYPE_NAMES = {dtype: name for name, dtype in WEIGHT_TYPES.items()}
 # What a shape alone does not say, and a grown model has from the one that it was grown from.
 _INHERITED = (
     "vocab_size",
@@ -53,17 +53,21 @@ def target_config(to: str, source: PhiConfig) -> PhiConfig:
     inherited = {name: getattr(source, name) for name in _INHERITED}
     if not to.endswith(".json"):
         return preset(to, **inherited)
-    try:
-        values = read_json(Path(to).expanduser())
-    except OSError as error:
-        raise ValueError(f"{to} cannot be read: {error.strerror}") from error
-    if not isinstance(values, dict) or "hidden_size" not in values:
+    values = read_object(Path(to).expanduser())
+    if "hidden_size" not in values:
         raise ValueError(f"{to} is no configuration of a Phi: it has no hidden_size")
     said = {key: value for key, value in values.items() if value is not None}
+    # Newer files have rotary settings in an object, which a key outside of it would overrule.
+    for nested in ("rope_parameters", "rope_scaling"):
+        if isinstance(said.get(nested), dict):
+            for key in said[nested]:
+                inherited.pop(key, None)
     try:
-        return PhiConfig.from_dict({**inherited, **said})
-    except (ValueError, TypeError) as error:
+        config = layouts.read_config({**inherited, **said})
+        check_size(config)
+    except ValueError as error:
         raise ValueError(f"{to}: {error}") from error
+    return config
 
 
 def grow_folder(
@@ -85,8 +89,8 @@ def grow_folder(
     Phinery wrote. Raises CheckpointError for what is wrong with the folders and ValueError for
     shapes that do not allow the growth, in one line.
     """
-    check_replaceable(Path(out).resolve())
     files = read_model_files(source)
+    _check_out(files, Path(out))
     growth = growth_of(files.config, config, method, seed)
     dtype = _stored_type(files)
     compute = torch.float64 if dtype == torch.float64 else torch.float32
@@ -119,12 +123,18 @@ def prune_folder(
 
     The model is held in memory, as it is run on `calibration`. Errors are those of `grow_folder`.
     """
-    check_replaceable(Path(out).resolve())
     files = read_model_files(source)
+    _check_out(files, Path(out))
     pruned = prune(load_model(source), config, calibration, method=method, seed=seed)
     weights = {name: weight.detach() for name, weight in pruned.named_parameters()}
     lineage = {"method": f"prune by {method}", "seed": seed}
     _write_folder(Path(out).resolve(), files, config, weights.__getitem__, pruned.dtype, lineage)
+
+
+def _check_out(files: ModelFiles, out: Path) -> None:
+    check_replaceable(out.resolve())
+    if out.resolve() == files.folder.resolve():
+        raise CheckpointError(f"{out} is the model to begin with: choose another folder")
 
 
 def _write_folder(
@@ -164,7 +174,9 @@ def _write_folder(
 
 
 def _name(folder: Path) -> str:
-    """A model's folder by its last name, or a run's and the folder's."""
+    """A model's folder by its last name, or a run's and the folder's; of the hub, id and commit."""
+    if folder.parent.name == "snapshots" and folder.parents[1].name.startswith("models--"):
+        return f"{folder.parents[1].name.removeprefix('models--').replace('--', '/')}@{folder.name}"
     return f"{folder.parent.name}/{folder.name}" if folder.name == "model" else folder.name
 
 
@@ -239,39 +251,8 @@ def _write_weights(
         file = WEIGHTS
         if len(shards) > 1:
             file = f"model-{number:05d}-of-{len(shards):05d}.safetensors"
-        write_streamed(folder / file, {name: shapes[name] for name in names}, dtype, made)
+        write_streamed(folder / file, {name: (dtype, shapes[name]) for name in names}, made)
         places.update(dict.fromkeys(names, file))
     if len(shards) > 1:
         metadata = {"total_parameters": total, "total_size": sum(sizes.values())}
         write_json(folder / INDEX, {"metadata": metadata, "weight_map": places})
-
-
-def write_streamed(
-    path: Path,
-    shapes: Mapping[str, tuple[int, ...]],
-    dtype: torch.dtype,
-    make: Callable[[str], Tensor],
-) -> None:
-    """Write a safetensors file of one type whose tensors are made as they are written."""
-    header: dict[str, Any] = {"__metadata__": {"format": "pt"}}
-    position = 0
-    for name, shape in shapes.items():
-        end = position + math.prod(shape) * dtype.itemsize
-        header[name] = {
-            "dtype": _TYPE_NAMES[dtype],
-            "shape": list(shape),
-            "data_offsets": [position, end],
-        }
-        position = end
-    encoded = json.dumps(header, separators=(",", ":")).encode()
-    # Readers that map the file want tensors aligned.
-    encoded += b" " * (-len(encoded) % 8)
-    with path.open("wb") as file:
-        file.write(len(encoded).to_bytes(8, "little"))
-        file.write(encoded)
-        for name, shape in shapes.items():
-            tensor = make(name)
-            assert tensor.shape == shape
-            assert tensor.dtype == dtype
-            flat = tensor.contiguous().view(-1)
-            file.write(flat.view(torch.uint8).numpy().data)

@@ -12,7 +12,7 @@ from phinery.model import layouts
 from phinery.model.config import PhiConfig
 from phinery.model.decoder import Phi
 from phinery.model.growth.lossless import Lossless
-from phinery.model.growth.methods import Growth, Random, Tile
+from phinery.model.growth.methods import Growth, Random, Tile, check_no_smaller
 
 Method = Literal["lossless", "tile", "stack", "random"]
 METHODS: tuple[str, ...] = get_args(Method)
@@ -20,6 +20,7 @@ METHODS: tuple[str, ...] = get_args(Method)
 
 def growth_of(source: PhiConfig, target: PhiConfig, method: str, seed: int) -> Growth:
     """What makes the larger model's tensors. Raises ValueError when it cannot be done."""
+    check_no_smaller(source, target)
     match method:
         case "lossless":
             return Lossless(source, target, seed)
@@ -31,6 +32,16 @@ def growth_of(source: PhiConfig, target: PhiConfig, method: str, seed: int) -> G
             return Random(source, target, seed)
         case _:
             raise ValueError(f"there is no method {method!r}; there are {', '.join(METHODS)}")
+
+
+def check_growth(source: PhiConfig, target: PhiConfig, *, method: str = "lossless") -> None:
+    """Raise ValueError, in one line, when a model of `source` cannot become one of `target`."""
+    growth_of(source, target, method, seed=0)
+    if source.num_parameters() == target.num_parameters():
+        raise ValueError(
+            f"the model has {source.num_hidden_layers} layers of {source.hidden_size} already: "
+            "name a larger shape"
+        )
 
 
 def grow(model: Phi, config: PhiConfig, *, method: str = "lossless", seed: int = 0) -> Phi:

@@ -29,16 +29,23 @@ from phinery.model.growth.axes import (
 )
 from phinery.model.growth.methods import (
     Read,
-    check_no_smaller,
     new_words,
     normal,
     put,
-    source_name,
     taken,
 )
-from phinery.model.growth.names import Layer, Part, spread_layers, stacked_layers
+from phinery.model.growth.names import (
+    Layer,
+    Part,
+    axes_of,
+    source_name,
+    spread_layers,
+    stacked_layers,
+)
 
 _NORMS = ("input_layernorm", "final_layernorm")
+_WRITERS = ("embed_tokens", "dense", "fc2")
+"""What adds to the residual stream."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -62,7 +69,6 @@ class Lossless:
     def __init__(
         self, source: PhiConfig, target: PhiConfig, seed: int, *, stacked: bool = False
     ) -> None:
-        check_no_smaller(source, target)
         self._source = source
         self._target = target
         self._seed = seed
@@ -116,28 +122,18 @@ class Lossless:
         return adds_nothing and part.module in ("dense", "fc2")
 
     def _map(self, part: Part) -> _Map:
-        is_matrix = part.kind == "weight"
-        width = self._width if is_matrix else None
-        match part.module:
-            case "embed_tokens":
-                return _Map(self._words, width, self._stream, writes=True)
-            case "lm_head":
-                return _Map(self._words, width, 1.0, writes=False)
-            case "q_proj":
-                return _Map(self._attention(part.layer), width, self._query, writes=False)
-            case "k_proj" | "v_proj":
-                return _Map(self._attention(part.layer), width, 1.0, writes=False)
-            case "dense":
-                columns = self._attention(part.layer) if is_matrix else None
-                return _Map(self._width, columns, self._stream, writes=True)
-            case "fc1":
-                return _Map(self._units(part.layer), width, 1.0, writes=False)
-            case "fc2":
-                columns = self._units(part.layer) if is_matrix else None
-                return _Map(self._width, columns, self._stream, writes=True)
-            case _:
-                assert part.module in _NORMS
-                return _Map(self._width, None, 1.0, writes=False)
+        rows, columns = axes_of(
+            part,
+            words=self._words,
+            width=self._width,
+            attention=self._attention(part.layer),
+            units=self._units(part.layer),
+        )
+        writes = part.module in _WRITERS
+        scale = self._stream if writes else 1.0
+        if part.module == "q_proj":
+            scale = self._query
+        return _Map(rows, columns, scale, writes)
 
     def _attention(self, layer: int | None) -> Axis:
         """All dimensions of all heads: the old heads, then copies of them."""

@@ -18,7 +18,7 @@ from phinery.model.growth.axes import (
     tiled,
     tiled_head_dimensions,
 )
-from phinery.model.growth.names import Layer, Part, gopher_layers
+from phinery.model.growth.names import Part, axes_of, gopher_layers, source_name
 
 Read = Callable[[str], Tensor]
 """Gives the smaller model's tensor of a name, in the type in which to compute, on the CPU."""
@@ -40,15 +40,6 @@ class Growth(Protocol):
         `read` gives that of the smaller model's parameters.
         """
         ...
-
-
-def source_name(name: str, layers: list[Layer]) -> str:
-    """The smaller model's parameter from which the larger one's is made."""
-    part = Part.of(name)
-    if part.layer is None:
-        return name
-    source = layers[part.layer].source
-    return name.replace(f"layers.{part.layer}.", f"layers.{source}.", 1)
 
 
 def normal(
@@ -81,6 +72,7 @@ def check_no_smaller(source: PhiConfig, target: PhiConfig) -> None:
         "intermediate_size",
         "vocab_size",
         "head_dim",
+        "max_position_embeddings",
     ):
         before, after = getattr(source, name), getattr(target, name)
         if after < before:
@@ -95,28 +87,15 @@ class Tile:
     """
 
     def __init__(self, source: PhiConfig, target: PhiConfig, seed: int) -> None:
-        check_no_smaller(source, target)
         self._target = target
         self._seed = seed
         self._layers = gopher_layers(source.num_hidden_layers, target.num_hidden_layers)
         self._shapes = layouts.shapes(target)
-        width = tiled(source.hidden_size, target.hidden_size)
         heads = tiled(source.num_attention_heads, target.num_attention_heads)
-        attention = inner(heads, tiled_head_dimensions(source, target), source.head_dim)
-        units = tiled(source.mlp_size, target.mlp_size)
-        words = padded(source.vocab_size, target.vocab_size)
-        self._axes: dict[str, tuple[Axis, Axis | None]] = {
-            "embed_tokens": (words, width),
-            "lm_head": (words, width),
-            "q_proj": (attention, width),
-            "k_proj": (attention, width),
-            "v_proj": (attention, width),
-            "dense": (width, attention),
-            "fc1": (units, width),
-            "fc2": (width, units),
-            "input_layernorm": (width, None),
-            "final_layernorm": (width, None),
-        }
+        self._attention = inner(heads, tiled_head_dimensions(source, target), source.head_dim)
+        self._width = tiled(source.hidden_size, target.hidden_size)
+        self._units = tiled(source.mlp_size, target.mlp_size)
+        self._words = padded(source.vocab_size, target.vocab_size)
 
     def tensor(self, name: str, read: Read) -> Tensor:
         """A tiled parameter; rows of tokens that are new as `new_words` makes them."""
@@ -139,8 +118,13 @@ class Tile:
         return grown
 
     def _axes_of(self, name: str) -> tuple[Axis, Axis | None]:
-        rows, columns = self._axes[Part.of(name).module]
-        return rows, columns if len(self._shapes[name]) == 2 else None
+        return axes_of(
+            Part.of(name),
+            words=self._words,
+            width=self._width,
+            attention=self._attention,
+            units=self._units,
+        )
 
 
 class Random:

@@ -1,8 +1,11 @@
-"""A parameter's name, taken apart, and which layer of the smaller model a layer comes from."""
+"""A parameter's name, taken apart: its axes, and the layer of the other model it comes from."""
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import NamedTuple, TypeVar
+
+_AxisT = TypeVar("_AxisT")
 
 
 class Part(NamedTuple):
@@ -20,12 +23,43 @@ class Part(NamedTuple):
         return cls(layer, words[-2], words[-1])
 
 
+def axes_of(
+    part: Part, *, words: _AxisT, width: _AxisT, attention: _AxisT, units: _AxisT
+) -> tuple[_AxisT, _AxisT | None]:
+    """Rows and columns of a parameter; a bias and a LayerNorm's parameters have no columns.
+
+    `attention` is the axis of all heads' dimensions, `units` that of the MLP.
+    """
+    rows, columns = {
+        "embed_tokens": (words, width),
+        "lm_head": (words, width),
+        "q_proj": (attention, width),
+        "k_proj": (attention, width),
+        "v_proj": (attention, width),
+        "dense": (width, attention),
+        "fc1": (units, width),
+        "fc2": (width, units),
+        "input_layernorm": (width, None),
+        "final_layernorm": (width, None),
+    }[part.module]
+    return rows, columns if part.kind == "weight" else None
+
+
 class Layer(NamedTuple):
-    """Where a grown layer comes from."""
+    """Where a layer comes from."""
 
     source: int
     adds_nothing: bool
     """Whether it begins as the identity: what it would add to the residual stream is zero."""
+
+
+def source_name(name: str, layers: Sequence[Layer]) -> str:
+    """The other model's parameter from which the one called `name` is made."""
+    part = Part.of(name)
+    if part.layer is None:
+        return name
+    source = layers[part.layer].source
+    return name.replace(f"layers.{part.layer}.", f"layers.{source}.", 1)
 
 
 def spread_layers(old: int, new: int) -> list[Layer]:

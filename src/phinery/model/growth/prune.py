@@ -13,7 +13,7 @@ from phinery.model import layouts
 from phinery.model.config import PhiConfig
 from phinery.model.decoder import Phi, PhiBlock
 from phinery.model.growth.axes import generator
-from phinery.model.growth.names import Part
+from phinery.model.growth.names import Layer, Part, axes_of, source_name
 
 PruneMethod = Literal["activations", "random"]
 PRUNE_METHODS: tuple[str, ...] = get_args(PruneMethod)
@@ -26,7 +26,7 @@ class Importance:
     layers: Tensor
     """(layers,): 1 - cosine of a block's input and output (arXiv 2403.03853)."""
     width: Tensor
-    """(hidden,): mean absolute value after the LayerNorms, over all of them (arXiv 2407.14679)."""
+    """(hidden,): mean absolute value after a LayerNorm, over all of them (arXiv 2407.14679)."""
     heads: Tensor
     """(layers, heads): mean norm of what a head gives to `dense`."""
     units: Tensor
@@ -53,47 +53,34 @@ def prune(
 
     Raises ValueError, in one line, when `config` has more of something, or other heads.
     """
-    _check_shapes(model.config, config)
+    check_smaller(model.config, config)
     if method == "activations":
         found = importance(model, calibration)
     elif method == "random":
         found = _chance(model.config, seed)
     else:
         raise ValueError(f"there is no method {method!r}; there are {', '.join(PRUNE_METHODS)}")
-    layers = _most(found.layers, config.num_hidden_layers)
+    sources = _most(found.layers, config.num_hidden_layers)
+    layers = [Layer(int(source), adds_nothing=False) for source in sources]
     width = _most(found.width, config.hidden_size)
-    heads = [_most(found.heads[layer], config.num_attention_heads) for layer in layers]
-    units = [_most(found.units[layer], config.mlp_size) for layer in layers]
+    heads = [_most(found.heads[layer], config.num_attention_heads) for layer in sources]
+    units = [_most(found.units[layer], config.mlp_size) for layer in sources]
+    dimensions = torch.arange(config.head_dim)
     words = torch.arange(config.vocab_size)
     weights = dict(model.named_parameters())
 
-    def rows_and_columns(part: Part) -> tuple[Tensor, Tensor | None]:
-        dimensions = torch.arange(config.head_dim)
-        attention, mlp = words, words
-        if part.layer is not None:
-            kept = heads[part.layer]
-            attention = (kept[:, None] * config.head_dim + dimensions).flatten()
-            mlp = units[part.layer]
-        rows, columns = {
-            "embed_tokens": (words, width),
-            "lm_head": (words, width),
-            "q_proj": (attention, width),
-            "k_proj": (attention, width),
-            "v_proj": (attention, width),
-            "dense": (width, attention),
-            "fc1": (mlp, width),
-            "fc2": (width, mlp),
-        }.get(part.module, (width, None))
-        return rows, columns if part.kind == "weight" else None
-
     def kept(name: str) -> Tensor:
         part = Part.of(name)
-        source = name
-        if part.layer is not None:
-            old = int(layers[part.layer])
-            source = name.replace(f"layers.{part.layer}.", f"layers.{old}.", 1)
-        weight = weights[source].detach()
-        rows, columns = rows_and_columns(part)
+        # Outside the blocks there are neither heads nor units.
+        layer = part.layer or 0
+        rows, columns = axes_of(
+            part,
+            words=words,
+            width=width,
+            attention=(heads[layer][:, None] * config.head_dim + dimensions).flatten(),
+            units=units[layer],
+        )
+        weight = weights[source_name(name, layers)].detach()
         weight = weight[rows.to(weight.device)]
         return weight if columns is None else weight[:, columns.to(weight.device)]
 
@@ -119,13 +106,13 @@ def importance(model: Phi, calibration: Tensor) -> Importance:
         torch.zeros(layers, config.mlp_size, dtype=torch.float64),
     )
 
+    def on_norm(module: nn.Module, inputs: tuple[Any, ...], output: Tensor) -> None:
+        found.width.add_(_summed(output.double().abs()))
+
     def watch(index: int, block: PhiBlock) -> list[Any]:
         def on_block(module: nn.Module, inputs: tuple[Any, ...], output: Tensor) -> None:
             alike = torch.cosine_similarity(inputs[0].double(), output.double(), dim=-1)
             found.layers[index] += (1 - alike).sum().cpu()
-
-        def on_norm(module: nn.Module, inputs: tuple[Any, ...], output: Tensor) -> None:
-            found.width.add_(_summed(output.double().abs()))
 
         def on_dense(module: nn.Module, inputs: tuple[Any, ...]) -> None:
             split = inputs[0].double().unflatten(-1, (heads, config.head_dim))
@@ -145,6 +132,7 @@ def importance(model: Phi, calibration: Tensor) -> Importance:
     model.eval()
     hooks: list[Any] = []
     try:
+        hooks.append(model.model.final_layernorm.register_forward_hook(on_norm))
         for index, block in enumerate(model.model.layers):
             assert isinstance(block, PhiBlock)
             hooks += watch(index, block)
@@ -156,6 +144,7 @@ def importance(model: Phi, calibration: Tensor) -> Importance:
         model.train(was_training)
     for total in (found.layers, found.width, found.heads, found.units):
         total /= calibration.numel()
+    found.width.div_(layers + 1)
     return found
 
 
@@ -184,7 +173,8 @@ def _most(values: Tensor, count: int) -> Tensor:
     return values.topk(count).indices.sort().values
 
 
-def _check_shapes(source: PhiConfig, target: PhiConfig) -> None:
+def check_smaller(source: PhiConfig, target: PhiConfig) -> None:
+    """Raise ValueError, in one line, when a model of `source` cannot be cut down to `target`."""
     for name in ("hidden_size", "num_hidden_layers", "intermediate_size", "vocab_size"):
         before, after = getattr(source, name), getattr(target, name)
         if after > before:

@@ -163,9 +163,11 @@ def _phase(recipe: Recipe, number: int, names: list[str]) -> Stage:
 
     def make(place: Workplace) -> Outcome:
         from phinery.recipe.stages import grow, pretrain
+        from phinery.text import Tokenizer
 
         if number == 0:
             _report_before_training(place, recipe)
+            grow.check_phases(phases, Tokenizer.load(place.of("tokenizer")))
         seed = recipe.seed + number
         if isinstance(phase, Grow):
             assert before is not None

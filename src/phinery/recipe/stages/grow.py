@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 
 import torch
 from safetensors.torch import load_file
@@ -11,10 +12,10 @@ from torch import Tensor
 from phinery.model import Phi, PhiConfig
 from phinery.model.checkpoint import load_model
 from phinery.model.folder import read_model_files
-from phinery.model.growth import grow, grow_moments, target_config
-from phinery.recipe.schema import Grow, Mixture
+from phinery.model.growth import check_growth, grow, grow_moments, target_config
+from phinery.recipe.schema import Grow, Mixture, Pretrain, Training
 from phinery.recipe.stage import Outcome, Workplace
-from phinery.recipe.stages.pretrain import MODEL, MOMENTS, train
+from phinery.recipe.stages.pretrain import MODEL, MOMENTS, first_config, train
 from phinery.text import Tokenizer
 
 
@@ -67,8 +68,23 @@ def make(
     )
 
 
+def check_phases(phases: Sequence[Training], tokenizer: Tokenizer) -> None:
+    """Raise ValueError, in one line, when a phase cannot grow out of the one before it.
+
+    Nothing but the shapes is looked at, so that a mistake is found before the first training.
+    """
+    first = phases[0]
+    assert isinstance(first, Pretrain)
+    config = first_config(first, tokenizer, max(phase.sequence_length for phase in phases))
+    for phase in phases:
+        if isinstance(phase, Grow):
+            config = _target(phase, config)
+
+
 def _target(phase: Grow, source: PhiConfig) -> PhiConfig:
     try:
-        return target_config(phase.to, source)
+        target = target_config(phase.to, source)
+        check_growth(source, target, method=phase.method)
     except ValueError as error:
         raise ValueError(f"grow.to = {phase.to!r}: {error}") from error
+    return target

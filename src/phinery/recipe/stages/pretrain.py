@@ -207,7 +207,7 @@ def _model(
     device = _device()
     if before is not None:
         return load_model(place.of(before) / MODEL, device=device, dtype=torch.float32)
-    config = _config(phase, tokenizer, context_length)
+    config = first_config(phase, tokenizer, context_length)
     torch.manual_seed(seed)
     return Phi(config).to(device)
 
@@ -216,7 +216,11 @@ def _device() -> str:
     return "cuda" if torch.cuda.is_available() else "cpu"
 
 
-def _config(phase: Pretrain, tokenizer: Tokenizer, context_length: int) -> PhiConfig:
+def first_config(phase: Pretrain, tokenizer: Tokenizer, context_length: int) -> PhiConfig:
+    """The shape that a first phase begins with. Raises ValueError when its vocabulary is too small.
+
+    `context_length` is the longest sequence of all phases.
+    """
     config = preset(
         phase.model,
         vocab_size=phase.vocab_size or tokenizer.vocab_size,
