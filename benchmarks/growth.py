@@ -114,7 +114,7 @@ class OutOfTime(Exception):
 
 
 class Reached(Exception):
-    """A grown model is at random's last loss: what comes after is not asked for."""
+    """A grown model is as good as random's best: what comes after is not asked for."""
 
 
 class Bench:
@@ -163,7 +163,7 @@ class Bench:
             "rate": self.learning_rate(run),
             **{name: getattr(options, name) for name in DECISIVE},
         }
-        if not run.is_small:
+        if run.method not in (SMALL, "random"):
             decisive |= {"small steps": self.small(run).steps, "whole": options.whole}
         encoded = json.dumps(decisive, sort_keys=True).encode()
         digest = hashlib.blake2b(encoded, digest_size=4).hexdigest()

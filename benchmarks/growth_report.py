@@ -220,27 +220,33 @@ def _panel(curves: Sequence[Curve], x0: int, y0: int, width: int, height: int) -
     span = (high - low) or 1.0
 
     def place(flops: float, loss: float) -> tuple[float, float]:
-        share = min(max((loss - low) / span, 0.0), 1.02)
-        return x0 + width * flops / most, y0 + height * (1 - share)
+        return x0 + width * flops / most, y0 + height * (1 - (loss - low) / span)
 
-    parts = [f'<text x="{x0}" y="{y0 - 14}" font-weight="bold">{curves[0].pair}</text>']
-    for tick in range(5):
-        loss, flops = low + span * tick / 4, most * tick / 4
-        x, _ = place(flops, low)
+    clip = f"panel-{x0}"
+    parts = [
+        f'<clipPath id="{clip}"><rect x="{x0}" y="{y0 - 2}" width="{width}" '
+        f'height="{height + 4}"/></clipPath>'
+        f'<text x="{x0}" y="{y0 - 14}" font-weight="bold">{curves[0].pair}</text>'
+    ]
+    for loss in _ticks(low, high):
         _, y = place(0, loss)
         parts.append(
             f'<line x1="{x0}" x2="{x0 + width}" y1="{y:.1f}" y2="{y:.1f}" stroke="#e3e6ea"/>'
-            f'<text x="{x0 - 6}" y="{y + 4:.1f}" text-anchor="end">{loss:.2f}</text>'
-            f'<text x="{x:.1f}" y="{y0 + height + 18}" text-anchor="middle">'
-            f"{flops / unit:.3g}</text>"
+            f'<text x="{x0 - 6}" y="{y + 4:.1f}" text-anchor="end">{loss:.4g}</text>'
+        )
+    for amount in _ticks(0, most / unit):
+        x, _ = place(amount * unit, low)
+        parts.append(
+            f'<text x="{x:.1f}" y="{y0 + height + 18}" text-anchor="middle">{amount:.4g}</text>'
         )
     parts.append(f'<text x="{x0}" y="{y0 + height + 36}">held-out loss over {unit_name}</text>')
     target = statistics.fmean(best_until(curve.smoothed, curve.steps) for curve in random)
     _, y = place(0, target)
     parts.append(
         f'<line x1="{x0}" x2="{x0 + width}" y1="{y:.1f}" y2="{y:.1f}" stroke="#7b8490" '
-        'stroke-dasharray="3 4"/>'
+        f'stroke-dasharray="3 4"/><g clip-path="url(#{clip})">'
     )
+    labels: list[str] = []
     others = iter(OTHER_COLOURS)
     for number, method in enumerate(_distinct(curve.method for curve in large)):
         colour = COLOURS.get(method) or next(others, OTHER_COLOURS[-1])
@@ -251,11 +257,20 @@ def _panel(curves: Sequence[Curve], x0: int, y0: int, width: int, height: int) -
         if len(seeds) > 1:
             points = (place(seeds[0].flops_per_step * step, loss) for step, loss in _mean(seeds))
             parts.append(_line(points, colour, 2.2))
-        parts.append(
+        labels.append(
             f'<text x="{x0 + width - 4}" y="{y0 + 14 + 16 * number}" text-anchor="end" '
             f'fill="{colour}">{method}</text>'
         )
-    return "".join(parts)
+    return "".join([*parts, "</g>", *labels])
+
+
+def _ticks(low: float, high: float) -> list[float]:
+    """Four to nine round numbers between the two."""
+    exact = (high - low) / 5 or 1.0
+    power = 10 ** math.floor(math.log10(exact))
+    step = max(size * power for size in (1, 2, 2.5, 5) if size * power <= exact)
+    first = math.ceil(low / step - 1e-9)
+    return [number * step for number in range(first, math.floor(high / step + 1e-9) + 1)]
 
 
 def _line(points: Iterable[tuple[float, float]], colour: str, width: float) -> str:
