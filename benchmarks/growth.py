@@ -9,7 +9,7 @@
 For every seed a small model is trained, then the large one from chance (random) and from the small
 one by each method, all on the same samples in the same order with the same schedule. The held-out
 loss is taken on the way. What counts is at how many floating-point operations a method reaches the
-loss that random ends with, with the small model's own training counted and without; a grown model
+best loss of random, with the small model's own training counted and without; a grown model
 that has reached it is done, unless --whole is given.
 
     phinery tokenize RECIPE --out runs/text        a recipe with [refine], say: refined text
@@ -371,7 +371,7 @@ def status(bench: Bench) -> None:
         planned = bench.flops(run, run.steps)
         state = f"{steps / run.steps:4.0%}" if result is None else "done"
         if result is not None and result["reached"]:
-            state += f" after {steps / run.steps:.0%}: at random's loss"
+            state += f" after {steps / run.steps:.0%}: at random's best loss"
         print(
             f"  {run.pair} seed {run.seed} {run.method:{len(SMALL)}}  {planned:.3g} FLOPs  {state}"
         )
@@ -452,7 +452,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     add("--seeds", type=int, default=3, choices=range(1, 6))
     add("--scale", type=float, default=1.0, help="of all token counts")
     add("--small-share", type=float, help="the small one's tokens; default: the pair's")
-    add("--whole", action="store_true", help="train on when random's last loss is reached")
+    add("--whole", action="store_true", help="train on when random's best loss is reached")
     add("--batch", type=int, default=16, help="windows of 256 tokens in a step")
     add("--learning-rate", type=float, help="default: the pair's")
     add("--schedule", default="constant", help="default: constant, which any two points compare in")
